@@ -599,6 +599,36 @@ def test_a_seed_with_the_word_null_is_noted(repo: Repo, bakery: Bakery) -> None:
     assert note["hint"].endswith("params: {nullstr: ['', 'NULL']}")
 
 
+def test_a_seed_with_another_delimiter_is_read_by_it(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    seeds = "seeds:\n  - {name: towns, config: {delimiter: ';'}}\n"
+    with_files(
+        folder, {"seeds/towns.csv": "id;name\n1;null, or so\n2;NULL\n", "seeds/t.yml": seeds}
+    )
+    (note,) = imported(repo, folder)["notes"]
+    assert (note["file"], note["line"]) == ("seeds/towns.csv", 3)
+
+
+def test_a_freshness_of_nothing_is_not_listed(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    path = "models/staging/sources.yml"
+    text = (folder / path).read_text()
+    nothing = "description: From the till\n        freshness: null"
+    with_files(folder, {path: text.replace("description: From the till", nothing)})
+    assert "freshness" not in str(imported(repo, folder)["left"])
+    (folder / path).write_text(text.replace("config: {", "config: {freshness: null, "))
+    assert "freshness" not in str(imported(repo, folder)["left"])
+
+
+def test_files_that_git_does_not_stage_are_told(repo: Repo, bakery: Bakery) -> None:
+    folder = bakery()
+    (repo.path / ".git/index.lock").touch()
+    said = repo.seeknal("import", "dbt", str(folder), code=1).err
+    assert "The files of the import are written, and not staged:" in said
+    assert "When that is mended: git add" in said
+    assert (repo.path / "seeknal/transforms/guests.yml").exists()
+
+
 def test_a_macro_in_place_of_ref_leaves_every_model(repo: Repo, bakery: Bakery) -> None:
     folder = bakery()
     with_files(

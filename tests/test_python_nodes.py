@@ -420,6 +420,11 @@ def test_a_verbose_run_shows_what_functions_print(
     assert "  sql      transform.n\n" not in said
     assert "SELECT" in said
     assert "it is" not in regions.seeknal("run", "--full").err
+    regions.commit()
+    regions.switch("dev", create=True)
+    regions.replace(PATH, "print('it is'", "print('now it is'")
+    regions.commit()
+    assert "    now it is ***\n" in regions.seeknal("promote", "dev", "--verbose").err
 
 
 def test_readers_are_checked_against_the_columns_of_the_last_table_of_the_code(

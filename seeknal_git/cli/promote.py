@@ -18,7 +18,7 @@ from seeknal_git.cli.options import (
     opened,
     workers,
 )
-from seeknal_git.cli.run import MaxWorkers, Parallel
+from seeknal_git.cli.run import MaxWorkers, Parallel, Verbose
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the work, and do nothing.")]
@@ -44,6 +44,7 @@ def promote(
     force: Force = False,
     reason: Reason = None,
     sandbox: Sandbox = False,
+    verbose: Verbose = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
     data_root: DataRoot = None,
@@ -78,6 +79,7 @@ def promote(
         reason=reason,
         dry_run=dry_run,
         sandbox=sandbox,
+        verbose=verbose,
         observer=TERMINAL,
     )
     out_json(report.result_as_json(result)) if as_json else report.show_result(result)

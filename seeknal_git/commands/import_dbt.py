@@ -16,7 +16,7 @@ from seeknal_git.dbt.conversion import Conversion, convert
 from seeknal_git.dbt.drafts import Draft
 from seeknal_git.dbt.taken import closed, with_sound_tests
 from seeknal_git.dbt.untaken import untaken, untaken_examples
-from seeknal_git.errors import Problem, ProjectError, UsageError
+from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
 from seeknal_git.files import write_below
 from seeknal_git.git.command import git, run_git
 from seeknal_git.git.repository import Repository
@@ -381,8 +381,13 @@ def _staged(repository: Repository, paths: list[str]) -> str:
         path for path in paths if not (path.endswith(".csv") and _is_ignored(repository, path))
     ]
     places = (f":(top,literal){repository.prefix}{path}" for path in paths)
-    git("add", "--", *places, cwd=repository.top)
-    return command_line("git", "add", *sorted({path.split("/")[0] for path in paths}))
+    command = command_line("git", "add", *sorted({path.split("/")[0] for path in paths}))
+    try:
+        git("add", "--", *places, cwd=repository.top)
+    except GitError as exc:
+        message = f"The files of the import are written, and not staged: {exc.message}"
+        raise GitError(message, f"When that is mended: {command}") from exc
+    return command
 
 
 def _is_ignored(repository: Repository, path: str) -> bool:

@@ -62,6 +62,7 @@ def promote(
     reason: str | None = None,
     dry_run: bool = False,
     sandbox: bool = False,
+    verbose: bool = False,
     observer: Observer = NOBODY,
 ) -> RunResult:
     """Publish the tip of a branch in its environment, all at once; by default, production's.
@@ -77,6 +78,7 @@ def promote(
     reason: why production is released by force; the log keeps it.
     dry_run: find out what would be done, and do nothing; the merge is made in memory.
     sandbox: refuse to run a Python node.
+    verbose: also report the SQL of each node, the output of functions, and each check.
 
     Raises UsageError, ProjectError, GitError, WarehouseError or FileFault before anything is
     published.
@@ -84,7 +86,11 @@ def promote(
     if dry_run:
         return _preview(workspace, environment, target)
     options = Options(
-        workers=workers or os.cpu_count() or 1, force=force, reason=reason, sandbox=sandbox
+        workers=workers or os.cpu_count() or 1,
+        force=force,
+        reason=reason,
+        sandbox=sandbox,
+        verbose=verbose,
     )
     if not workspace.repository.bare:
         refuse_unfinished(workspace.repository)

@@ -58,7 +58,7 @@ def seeds(reading: Reading) -> None:
         _add(reading, draft, entry)
         reading.note_unread(config, _OF_SEEDS)
         reading.note_keys(entry)
-        reading.notes += _nulls(path, shown)
+        reading.notes += _nulls(path, shown, data.get("params", {}).get("delimiter", ","))
 
 
 def _add(reading: Reading, draft: Draft, entry: Entry) -> None:
@@ -77,10 +77,12 @@ def _params(config: Configured) -> dict[str, Any]:
     return {"params": {"delimiter": str(config["delimiter"].value)}}
 
 
-def _nulls(path: Path, shown: str) -> Iterator[Problem]:
+def _nulls(path: Path, shown: str, delimiter: str) -> Iterator[Problem]:
     """A note if a seed spells NULL: dbt reads it as NULL for all databases but DuckDB."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = csv.reader(file)
+        if len(delimiter) != 1:  # Python reads no other, and this is but a note
+            return
+        rows = csv.reader(file, delimiter=delimiter)
         with suppress(csv.Error):  # the engine reads longer values than Python does
             for row in rows:
                 if found := next((cell for cell in row if cell.strip().lower() == "null"), None):
@@ -123,7 +125,8 @@ def sources(reading: Reading) -> None:
         reading.note_unread(config, _OF_SOURCES)
         reading.note_keys(table)
         for entry in (source, table):
-            if entry.data.get("freshness") or "freshness" in entry.configured:
+            configured = entry.configured.get("freshness")
+            if entry.data.get("freshness") or (configured and configured.value):
                 message = f"The freshness of {entry.name} is not taken."
                 hint = "A rule of type freshness asks how old rows are (docs/nodes.md)."
                 line = entry.data.line("freshness")
