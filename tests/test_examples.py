@@ -182,6 +182,14 @@ def test_a_differing_row_names_its_line(project: Repo) -> None:
     ]
 
 
+def test_columns_that_are_not_given_are_named_if_they_differ(project: Repo) -> None:
+    with_examples(project, example("[{amount: 1}]", "[{total: 1}]"))
+    said = project.seeknal("test", code=1).err
+    assert "`expect` does not give n: NULL. With `only`, some columns count alone." in said
+    project.replace(NODE, "total: 1}", "total: 2, n: 1}")
+    assert "only" not in project.seeknal("test", code=1).err
+
+
 MISTAKES = {
     "an unknown input": (
         "- name: one\n  given: {source.order: []}\n  expect: []",

@@ -23,6 +23,7 @@ from seeknal_git.build.example_questions import (
 )
 from seeknal_git.errors import Problem, UsageError
 from seeknal_git.git.tree import Tree
+from seeknal_git.names import folded
 from seeknal_git.nodes.examples import Example, Result, Rows
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.load import Loaded
@@ -54,6 +55,7 @@ class Mismatch:
     unexpected: int
     rows: int  # that were made
     count: int | None = None  # the number of rows that is expected, if that is wrong
+    unsaid: tuple[str, ...] = ()  # columns that differ, and that the expected rows do not give
 
     @property
     def words(self) -> str:
@@ -283,12 +285,30 @@ def _mismatch(case: Case, result: Result, made: Mapping[str, Any]) -> Mismatch |
         )
         for number, expected, _, other in made["differences"]
     ]
+    columns = tuple((name, word) for name, word in made["columns"])
     return Mismatch(
         cte=result.cte,
-        columns=tuple((name, word) for name, word in made["columns"]),
+        columns=columns,
         differences=tuple(differences),
         missing=made["missing"],
         unexpected=made["unexpected"],
         rows=made["rows"],
         count=result.count if wrong_count else None,
+        unsaid=_unsaid(result.rows, columns, differences),
+    )
+
+
+def _unsaid(
+    rows: Rows | None, columns: Columns, differences: Sequence[Difference]
+) -> tuple[str, ...]:
+    """The columns in which rows differ, and that expected rows do not have."""
+    if rows is None or not rows.columns:
+        return ()
+    given = {folded(name) for name in rows.columns}
+    pairs = [(one.expected, one.made) for one in differences if one.expected and one.made]
+    return tuple(
+        name
+        for number, (name, _) in enumerate(columns)
+        if folded(name) not in given
+        and any(expected[number] != made[number] for expected, made in pairs)
     )

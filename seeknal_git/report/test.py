@@ -14,6 +14,7 @@ from seeknal_git.report.terminal import (
     dim,
     hint,
     in_colour,
+    listed,
     note,
     out,
     out_lines,
@@ -66,6 +67,9 @@ def _show_failure(tried: Tried) -> None:
     for mismatch in tried.mismatches:
         out(f"  {mismatch.words}")
         _show_rows(mismatch)
+        if mismatch.unsaid:
+            names = listed(mismatch.unsaid, width() - 40)
+            hint(f"`expect` does not give {names}: NULL. With `only`, some columns count alone.")
 
 
 def _show_rows(mismatch: Mismatch) -> None:
@@ -119,14 +123,14 @@ def _cell(value: str | None) -> str:
 
 
 def _chosen(mismatch: Mismatch, shown: Sequence[Difference]) -> list[int]:
-    """The columns that fit beside each other: first those that differ, then the others."""
+    """The columns that fit beside each other: the first one, those that differ, then the others."""
     rows = [row for found in shown for row in (found.expected, found.made) if row is not None]
     both = [(one.expected, one.made) for one in shown if one.expected and one.made]
     numbers = range(len(mismatch.columns))
     differing = {n for n in numbers if any(one[n] != other[n] for one, other in both)}
     room = width() - len(_INDENT) - len("unexpected") - len("  line 1000")
     chosen: list[int] = []
-    for number in sorted(numbers, key=lambda at: (at not in differing, at)):
+    for number in sorted(numbers, key=lambda at: (at > 0 and at not in differing, at)):
         cells = [cut(mismatch.columns[number][0], _WIDEST), *(_cell(row[number]) for row in rows)]
         room -= _GAP + max(map(len, cells))
         if room < 0 and chosen:
