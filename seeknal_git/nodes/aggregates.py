@@ -118,5 +118,6 @@ def select_of(
     ]
     sql.add_all(items)
     order = ", ".join(map(quote, keys))
-    sql.add(f" FROM dated GROUP BY ALL ORDER BY {order}")
+    # Pieces have no order.
+    sql.add(" FROM dated GROUP BY ALL" + ("" if file.partition else f" ORDER BY {order}"))
     return sql.text

@@ -142,6 +142,13 @@ class BoundGraph(Graph):
             for anatomy in self.anatomies[identifier]
         )
 
+    def why_unstable(self, identifier: str) -> str:
+        """The constructs of a node that `is_unstable`."""
+        anatomy = self.anatomies[identifier][0]
+        parts = [anatomy.rows, *(part for _, part in anatomy.columns or ())]
+        words = [*anatomy.obstacles, *(part.unstable for part in parts if part and part.unstable)]
+        return ", ".join(dict.fromkeys(words)) or "it could not be taken apart"
+
 
 def fingerprint_of(
     graph: Graph,

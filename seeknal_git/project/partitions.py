@@ -119,7 +119,8 @@ class Layouts:
         except Misplaced as exc:
             return Undivided(str(exc), path, line, is_mistake=True)
         if graph.is_unstable(identifier):
-            return Undivided("it may have other rows each time it is built", path, line)
+            why = graph.why_unstable(identifier)
+            return Undivided(f"it may have other rows each time it is built ({why})", path, line)
         return None
 
     def _proven(

@@ -55,7 +55,7 @@ def _fault(graph: BoundGraph, identifier: str, size: int, most: int) -> str | No
     if not graph.anatomies[identifier] or graph.columns[identifier] is None:
         return "its columns are not known before its inputs are built"
     if graph.is_unstable(identifier):
-        return f"it may have other rows each time it is read ({_why(graph, identifier)})"
+        return f"it may have other rows each time it is read ({graph.why_unstable(identifier)})"
     return None
 
 
@@ -63,10 +63,3 @@ def _size(graph: BoundGraph, identifier: str, sizes: Mapping[str, int]) -> int:
     """The length of a view's SQL with that of the views that it reads in their places."""
     sql = graph.node(identifier).sql or ""
     return len(sql) + sum(sizes.get(read, 0) for read in graph.targets[identifier][0])
-
-
-def _why(graph: BoundGraph, identifier: str) -> str:
-    anatomy = graph.anatomies[identifier][0]
-    parts = [anatomy.rows, *(part for _, part in anatomy.columns or ())]
-    words = [*anatomy.obstacles, *(part.unstable for part in parts if part and part.unstable)]
-    return ", ".join(dict.fromkeys(words)) or "it could not be taken apart"

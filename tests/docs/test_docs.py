@@ -173,6 +173,10 @@ def test_the_tutorial_can_be_followed_from_an_empty_folder(
     assert_shows(output, "docs/tutorial.md")
 
 
+def test_the_page_of_partitions_can_be_followed(tmp_path: Path, hurried: dict[str, str]) -> None:
+    assert_shows(typed("docs/partitions.md", tmp_path / "shop", hurried), "docs/partitions.md")
+
+
 def test_the_tutorial_has_eight_parts() -> None:
     headings = re.findall(
         r"^## (\d)\. (.+)$", (ROOT / "docs/tutorial.md").read_text(), re.MULTILINE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import Repo, Templates
-from tests.partitions.shop import Raw, Transform, shown, truth, write_nodes
+from tests.partitions.shop import SOURCES, Raw, Transform, shown, truth, write_nodes
 
 ORDERS = {
     1: ("2026-01-01 10:00:00", 1, 10),
@@ -320,3 +320,28 @@ def test_the_history_of_a_source_in_pieces_is_one_table(daily: Repo) -> None:
     load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
     assert partitions(daily)["transform.daily"] == ["2026-01-02"]
     assert len(shown(daily)["orders_changes"]) == 5
+
+
+def test_aggregations_are_built_bucket_by_bucket(daily: Repo) -> None:
+    buckets = "partition: {by: customer, buckets: 64}\n"
+    daily.replace("seeknal/sources/orders.yml", f"partition: {SOURCES['orders']}\n", buckets)
+    for node in TRANSFORMS:
+        (daily.path / f"seeknal/transforms/{node}.yml").unlink()
+    dates = "feature_date_col: ordered_at\napplication_date_col: ordered_at\n"
+    feature = "features: [{name: amount, basic: [sum], rolling: [{window: 7d, aggs: [sum]}]}]\n"
+    first = f"kind: aggregation\nname: spent\nsource: source.orders\nid_col: customer\n{dates}"
+    daily.write("seeknal/spent.yml", first + feature)
+    daily.seeknal("run")
+    daily.commit("What customers spent")
+    whole = shown(daily)["spent"]
+    daily.write("seeknal/spent.yml", first + feature + buckets)
+    assert daily.categories() == {"aggregation.spent": "METADATA"}
+    daily.seeknal("run")
+    assert shown(daily)["spent"] == whole
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 2, 5)})
+    assert len(partitions(daily)["aggregation.spent"]) == 1
+
+
+def test_a_choice_among_equal_rows_is_named_as_the_reason(daily: Repo) -> None:
+    daily.replace(YML, "sum(amount)", "first(amount)")
+    assert "other rows each time it is built (first" in daily.seeknal("validate").err
