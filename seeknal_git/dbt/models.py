@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from seeknal_git.dbt.checks import NodeTest, tests_of
 from seeknal_git.dbt.drafts import Draft
-from seeknal_git.dbt.jinja import Call, has_jinja
 from seeknal_git.dbt.properties import Entry
 from seeknal_git.dbt.reading import Reading, disabled, templates
-from seeknal_git.dbt.settings import Configured, Setting, as_text, merged, text_of
-from seeknal_git.dbt.sql import Converted, NotPlain, converted
+from seeknal_git.dbt.settings import Configured, Setting, merged, text_of
+from seeknal_git.dbt.sql import converted
+from seeknal_git.dbt.writing import Writing, with_own
 from seeknal_git.dbt.yaml_lines import Entries
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.names import IDENTIFIER
-from seeknal_git.nodes.values import RESERVED
 
 _READ = frozenset(
     "materialized tags meta enabled contract pre_hook post_hook sql_header alias".split()
@@ -28,41 +27,6 @@ _WAYS = {
     "external": "Write an exposure of type file, which delivers the table.",
 }
 _BESIDE = ("pre_hook", "post_hook", "sql_header")
-
-
-@dataclass(slots=True)
-class Writing:
-    """References and variables of one file, as nodes write them."""
-
-    reading: Reading
-    reads: dict[str, None] = field(default_factory=dict)
-    variables: dict[str, None] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-
-    def __call__(self, call: Call) -> str:
-        """The text in place of a call. Raises NotPlain."""
-        self.reading.names.need_own(call)
-        if call.name == "var":
-            return f"{{{{ {self._variable(call)} }}}}"
-        found = self.reading.names.node(call)
-        self.reads[found] = None
-        return f"ref('{found}')"
-
-    def _variable(self, call: Call) -> str:
-        name, default = [*call.arguments, *call.options.values(), None, None][:2]
-        known = self.reading.settings.variables
-        if not IDENTIFIER.fullmatch(str(name)) or name in RESERVED:
-            raise NotPlain(f"The variable {name} has a name that no variable can have here.")
-        value = known.get(name, default)
-        text = None if has_jinja(value) else as_text(value)
-        if text is None:
-            hint = "Give it a text or a number under `vars:` in dbt_project.yml."
-            raise NotPlain(f"The variable {name} has no value, a list, or a template.", hint)
-        if name in known:
-            self.variables[name] = None
-        elif self.params.setdefault(name, text) != text:
-            raise NotPlain(f"The variable {name} has two defaults.")
-        return str(name)
 
 
 def models(reading: Reading) -> None:
@@ -131,15 +95,6 @@ def _model(
         variables=tuple(writing.variables),
     )
     return draft, config
-
-
-def with_own(config: Configured, sql: Converted, path: str) -> Configured:
-    """Settings with those that the file itself has in `config(…)`."""
-    own = {
-        key.replace("-", "_"): Setting(value, path, line)
-        for key, (value, line) in sql.config.items()
-    }
-    return merged(config, own)
 
 
 def _refused(config: Configured, entry: Entry, name: str, path: str) -> Iterator[Problem]:

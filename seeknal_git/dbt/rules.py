@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from seeknal_git.dbt.drafts import Draft
-from seeknal_git.dbt.models import Writing, with_own
 from seeknal_git.dbt.properties import Entry
 from seeknal_git.dbt.reading import Reading, disabled, templates
 from seeknal_git.dbt.settings import Configured, merged, text_of
 from seeknal_git.dbt.sql import converted
+from seeknal_git.dbt.writing import Writing, with_own
 from seeknal_git.dbt.yaml_lines import Entries
 from seeknal_git.errors import Problem
 from seeknal_git.names import IDENTIFIER
