@@ -283,6 +283,17 @@ def test_something_else_in_its_place_is_kept(features: Repo, made: str) -> None:
     assert features.numbers("SELECT sum(paid) FROM main.payments_of_customer") == [(30,)]
 
 
+def test_a_comment_of_somebody_makes_it_theirs_and_the_message_says_so(features: Repo) -> None:
+    features.tamper("COMMENT ON VIEW main.entity_customer IS 'All features'")
+    raise_payments(features)
+    features.commit("Raised")
+    said = " ".join(features.seeknal("run", code=None).err.split())
+    assert "The view of an entity is known by its comment, which is not to be changed." in said
+    features.tamper("DROP VIEW main.entity_customer")
+    features.seeknal("run")
+    assert rows(features) == PAID
+
+
 def test_a_branch_keeps_the_old_one_while_a_group_fails(features: Repo) -> None:
     features.switch("dev", create=True)
     features.seeknal("run")

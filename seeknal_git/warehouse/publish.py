@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError
-from seeknal_git.names import STATE, WAREHOUSE, is_entity, literal, qualified
+from seeknal_git.names import ENTITY, STATE, WAREHOUSE, is_entity, literal, qualified
 from seeknal_git.warehouse.catalog import MARK, Catalog
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import packed
@@ -93,10 +93,13 @@ def need_places(others: Mapping[str, Foreign], views: Iterable[str]) -> None:
         return
     first, them = taken[0], "it" if len(taken) == 1 else "them"
     place = f"{first.kind.upper()} {qualified(first.schema, first.name)}"
+    told = ""
+    if any(found.name.lower().startswith(f"{ENTITY}_") for found in taken):
+        told = "The view of an entity is known by its comment, which is not to be changed. "
     raise WarehouseError(
         f"Something else is in a view's place: {', '.join(map(str, taken))}. "
         "Nothing was published.",
-        f"Seeknal did not make {them}, or somebody has changed {them} since. "
+        f"Seeknal did not make {them}, or somebody has changed {them} since. {told}"
         f"Rename or drop {them} (ALTER {place} RENAME TO …; DROP {place}), "
         "or rename the node, then run the same command again.",
     )
