@@ -59,6 +59,8 @@ def write_example(
     Raises UsageError if the rows cannot be those of the node's inputs, or there is an example of
     that name; ProjectError if nodes are wrong; and whatever `query` raises.
     """
+    if workspace.repository.bare:
+        raise UsageError("A bare repository has no file to write to.", "Write it in a clone.")
     revision = revision_of(workspace)
     here, keeps = as_environment(workspace, revision)
     tree = head_tree(here, revision)
