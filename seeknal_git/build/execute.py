@@ -37,6 +37,7 @@ from seeknal_git.build.work import Work
 from seeknal_git.errors import FileFault, ProjectError
 from seeknal_git.names import is_changes
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.file_by_file import is_of_files
 from seeknal_git.project.misfits import misfit_of
 from seeknal_git.project.partitions import Layouts
 from seeknal_git.project.python_columns import type_words
@@ -47,6 +48,7 @@ from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Query, Sna
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 if TYPE_CHECKING:
+    from seeknal_git.build.files import FileLoad
     from seeknal_git.build.histories import Histories
     from seeknal_git.build.python_nodes import Functions
 
@@ -313,26 +315,45 @@ def _need_promises(site: _Site, builder: Builder, node: Node, made: Snapshot) ->
 
 def _loaded(site: _Site, builder: Builder, source: Node) -> Snapshot:
     """Read the files of a source. They must be those that the plan saw, until the end."""
-    with site.work.root.opened(source) as opened:
+    load = _by_file(site, builder, source) if is_of_files(source) else None
+    with site.work.root.opened(source, load.unread if load else None) as opened:
         if opened.version != site.work.inventory.versions[source.id]:
             text = site.work.inventory.identities[source.id].text
             lost = site.work.inventory.builds.lost.get(text, ())
             raise NodeFailed(moved_words(site.warehouse, site.work.root, source, lost))
-        blueprint = _blueprint(site, source.id, _statement(site, source.id, opened.paths))
-        confirm = opened.confirm
+        statement = load.statement(opened) if load else None
+        statement = statement or _statement(site, source.id, opened.paths)
+        blueprint, confirm = _blueprint(site, source.id, statement), opened.confirm
         try:
             if source.is_view:
                 blueprint, confirm = over_kept_files(site.work.root, opened, blueprint)
             settled = partial(_refuse_moving_data, confirm)
-            if source.partition:
+            if load or source.partition:
                 _tell(site, source, blueprint)
                 with _in_words(source):
+                    if load:
+                        return builder.load_files(load.order(blueprint, opened), settled)
                     return site.pieces.loaded(builder, source, blueprint, settled)
             return _executed(site, builder, blueprint, settled)
         except NodeFailed as exc:
             if found := misfit_of(source, opened, blueprint.dialect or {}):
                 raise NodeFailed(f"{found.message} ({found.path}:{found.line})") from exc
             raise NodeFailed(opened.in_words(str(exc))) from exc
+
+
+def _by_file(site: _Site, builder: Builder, source: Node) -> FileLoad | None:
+    """How a source is read file by file; None if it has to be read as a whole."""
+    from seeknal_git.build.files import FileLoad
+
+    inventory, root = site.work.inventory, site.work.root
+    with _in_problems():
+        load = FileLoad.of(inventory, root, source, builder, site.taken)
+    if isinstance(load, FileLoad):
+        return load
+    message = f"{load.why} ({source.path})"
+    site.progress.doubts.append((source.id, message))
+    site.report(Event("doubted", source.id, message))
+    return None
 
 
 def _computed(site: _Site, builder: Builder, node: Node) -> Statement:
@@ -350,8 +371,15 @@ def _computed(site: _Site, builder: Builder, node: Node) -> Statement:
 def _statement(site: _Site, identifier: str, paths: Sequence[Path] | None = None) -> Statement:
     graph = site.work.graph
     tables = _relations(site, graph.targets[identifier][0])
-    try:
+    with _in_problems():
         return statement_of(graph, site.work.root, identifier, tables, paths)
+
+
+@contextmanager
+def _in_problems() -> Iterator[None]:
+    """Problems of the project within the block fail the node."""
+    try:
+        yield
     except ProjectError as exc:
         words = [f"{problem.message} ({problem.path}:{problem.line})" for problem in exc.problems]
         raise NodeFailed("; ".join(words)) from exc

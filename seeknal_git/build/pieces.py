@@ -4,7 +4,7 @@ them that are missing."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -48,10 +48,8 @@ class Pieces:
         def named(ordinal: Ordinal, content: str) -> Piece:
             said = json.dumps([order.partitioning.key, ordinal, content])
             name = digest("piece", order.storage, blueprint.build, said)
-            origins = {
-                origin: digest(content, json.dumps(columns)),
-                **self._built_again(source.id, ordinal),
-            }
+            data = data_of(content, columns)
+            origins = {origin: data, **built_again(self.inventory, source.id, ordinal)}
             return Piece(name, ordinal, origins)
 
         return builder.build_pieces(replace(order, named=named), confirm)
@@ -90,11 +88,7 @@ class Pieces:
     def _order(
         self, builder: Builder, node: Node, blueprint: Blueprint, columns: Columns
     ) -> InPieces:
-        partitioning = Partitioning.of(node.partition)
-        try:
-            partitioning.sql({folded(name): kind for name, kind in columns})
-        except Misplaced as exc:
-            raise NodeFailed(f"{exc} ({node.path}:{node.line('partition', 'by')})") from exc
+        partitioning = placed(node, columns)
         storage = self.storage(node, columns)
         store = builder.store(storage, self.taken)
         return InPieces(blueprint, storage, partitioning, columns, store)
@@ -122,13 +116,29 @@ class Pieces:
             yield Piece(
                 digest("piece", code, said),
                 ordinal,
-                {**origins, **self._built_again(node, ordinal)},
+                {**origins, **built_again(self.inventory, node, ordinal)},
             )
 
-    def _built_again(self, node: str, ordinal: Ordinal) -> dict[str, str]:
-        """The mark of a piece that was built again, so that its readers are."""
-        build = self.inventory.identities[node].build
-        return {again(self.inventory.graph, node): digest(build, str(ordinal))} if build else {}
+
+def placed(node: Node, columns: Columns) -> Partitioning:
+    """How the rows of a node fall into partitions. Raises NodeFailed if they cannot."""
+    partitioning = Partitioning.of(node.partition)
+    try:
+        partitioning.sql({folded(name): kind for name, kind in columns})
+    except Misplaced as exc:
+        raise NodeFailed(f"{exc} ({node.path}:{node.line('partition', 'by')})") from exc
+    return partitioning
+
+
+def data_of(content: str, columns: Columns) -> str:
+    """The data of a piece of a source: the sums over its rows, and a hash of its columns."""
+    return f"{content} {digest(json.dumps(sorted(columns)))}"
+
+
+def built_again(inventory: Inventory, node: str, ordinal: Ordinal) -> dict[str, str]:
+    """The mark of a piece that was built again, so that its readers are."""
+    build = inventory.identities[node].build
+    return {again(inventory.graph, node): digest(build, str(ordinal))} if build else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +190,9 @@ class Reading:
         texts = {origin: [text] for origin, text in others.items()}
         for number, name in enumerate(self.layout.windows):
             for at in self.reads.get(ordinal, {}).get(name, ()):
-                for piece in self.pieces[name][at]:
-                    for origin, text in piece.origins.items():
-                        if origin in sources or is_build(origin):
-                            texts.setdefault(origin, []).append(f"{number} {at} {text}")
+                for origin, text in _together(self.pieces[name][at]):
+                    if origin in sources or is_build(origin):
+                        texts.setdefault(origin, []).append(f"{number} {at} {text}")
         return {origin: digest(*sorted(parts)) for origin, parts in texts.items()}
 
     def relations(self, ordinals: Iterable[Ordinal]) -> dict[str, str]:
@@ -196,3 +205,26 @@ class Reading:
                 pieces = [piece for at in read for piece in self.pieces[name][at]]
                 found[name] = self.snapshots[name].limited(pieces).relation
         return found
+
+
+def _together(pieces: Sequence[Piece]) -> Iterable[tuple[str, str]]:
+    """Source, or node that was built again → its data behind all pieces of a partition, however
+    the rows of a source are spread over files."""
+    if len(pieces) == 1:
+        return pieces[0].origins.items()
+    texts: dict[str, set[str]] = {}
+    sums: dict[tuple[str, str], tuple[int, int, int]] = {}
+    for piece in pieces:
+        for origin, text in piece.origins.items():
+            if is_build(origin):
+                texts.setdefault(origin, set()).add(text)
+            else:
+                *counts, columns = text.removeprefix("rows ").split()
+                rows, xor, total = sums.get((origin, columns), (0, 0, 0))
+                more, other, further = map(int, counts)
+                sums[origin, columns] = (rows + more, xor ^ other, total + further)
+    added = [
+        (origin, " ".join(["rows", *map(str, found), columns]))
+        for (origin, columns), found in sums.items()
+    ]
+    return [*added, *((origin, " ".join(sorted(found))) for origin, found in texts.items())]

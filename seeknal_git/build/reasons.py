@@ -7,7 +7,7 @@ from seeknal_git.names import is_changes
 from seeknal_git.nodes.values import of_the_moment
 from seeknal_git.plan.reason import Because, Reason
 from seeknal_git.project.data_versions import contents_of, engine_of
-from seeknal_git.warehouse.model import Published
+from seeknal_git.warehouse.model import BY_FILE, Published
 
 
 def reason(inventory: Inventory, node: str) -> Reason:
@@ -59,7 +59,7 @@ def _another_form(inventory: Inventory, node: str, before: Published) -> str | N
     if node in structure.as_views:
         is_view = before.query is not None and not was
         return None if is_view else "ephemeral" if node in structure.ephemeral else "a view"
-    is_table = (before.query is None and not was) or is_changes(node)
+    is_table = (before.query is None and not was) or was == BY_FILE or is_changes(node)
     return None if is_table else "a table"
 
 

@@ -30,10 +30,13 @@ def of_code(
 
 
 def of_table(node: str, made: Snapshot) -> Event:
-    """A table that was built, and how many of its partitions."""
-    parts = made.partitions
-    told = f"{len(parts.built):,} of {parts.total:,} partitions" if parts else ""
-    return Event("built", node, told, rows=made.rows, seconds=made.seconds)
+    """A table that was built, how many of its partitions, and how many files were read for it."""
+    parts, files, told = made.partitions, made.read, []
+    if files:
+        told.append(f"{len(files.read):,} of {files.total:,} files")
+    if parts:
+        told.append(f"{len(parts.built):,} of {parts.total:,} partitions")
+    return Event("built", node, ", ".join(told), rows=made.rows, seconds=made.seconds)
 
 
 def sql(node: Node, blueprint: Blueprint, report: Report) -> None:

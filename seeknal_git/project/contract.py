@@ -52,7 +52,11 @@ class Reader:
 
 def reader_now(source: Node, root: DataRoot) -> Reader:
     """The reader of a source's files as they are now. Raises ProjectError if they do not fit."""
-    reader = read_by(source, root, guessed(source, root)[1])
+    return without_drift(source, read_by(source, root, guessed(source, root)[1]))
+
+
+def without_drift(source: Node, reader: Reader) -> Reader:
+    """The same reader. Raises ProjectError if the files do not fit."""
     if errors := drifted(source, reader)[0]:
         raise ProjectError(errors)
     return reader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,8 @@ _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A source's files, held open, and the data version of exactly these bytes."""
+    """A source's files, held open, and the data version of exactly these bytes: some of its files,
+    or all."""
 
     files: Sequence[DataFile]
     held: Sequence[Held]
@@ -168,16 +169,23 @@ class DataRoot:
         return self.places.repository.private / "reading"
 
     @contextmanager
-    def opened(self, source: Node) -> Iterator[Opened]:
-        """Hold the files of a source until the end of the block. Raises ProjectError."""
+    def opened(self, source: Node, paths: Collection[str] | None = None) -> Iterator[Opened]:
+        """Hold the files of a source until the end of the block. Raises ProjectError.
+
+        paths: those to hold, if not all are; the version is that of all.
+        """
         files = self.need_files(source)
+        chosen = [file for file in files if paths is None or file.path in paths]
         with holding(self.reading_folder, self.cache) as holder:
-            held = [self._contents.held(holder, source, file) for file in files]
+            held = {file.path: self._contents.held(holder, source, file) for file in chosen}
             blobs = [
-                file.blob or held_file.blob for file, held_file in zip(files, held, strict=True)
+                held[file.path].blob
+                if file.path in held and not file.blob
+                else self._contents.blob(source, file)
+                for file in files
             ]
             contents = adopting(contents_hash(files, blobs), self.adopted.get(source.id, ""))
-            yield Opened(files, held, read_by_this_engine(contents, files))
+            yield Opened(chosen, [*held.values()], read_by_this_engine(contents, files))
 
     def paths(self, source: Node) -> list[Path]:
         """Files to read, on disk. A tracked file that the working tree has otherwise is written out

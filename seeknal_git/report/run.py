@@ -282,7 +282,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
                 "rows": table.rows,
                 "seconds": round(table.seconds, 3),
                 "reason": worded([done.work.reasons[node]]),
-                **_partitions(table),
+                **_parts(table),
             }
             for node, table in done.progress.built.items()
         },
@@ -304,15 +304,13 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
     }
 
 
-def _partitions(table: Snapshot) -> dict[str, Any]:
-    if table.partitions is None:
-        return {}
-    return {
-        "partitions": {
-            "total": table.partitions.total,
-            "built": list(table.partitions.built),
-        }
-    }
+def _parts(table: Snapshot) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if parts := table.partitions:
+        found["partitions"] = {"total": parts.total, "built": list(parts.built)}
+    if files := table.read:
+        found["files"] = {"total": files.total, "read": list(files.read)}
+    return found
 
 
 def _failures_as_json(done: Reconciled, elsewhere: str | None) -> list[dict[str, Any]]:

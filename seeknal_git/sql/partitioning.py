@@ -15,6 +15,7 @@ from seeknal_git.names import folded, quote
 
 # The number of a partition; None for the rows that fall into none.
 Ordinal = int | None
+Ranges = list[tuple[int, int]]  # both ends included
 
 _EPOCH = datetime.fromisoformat("1970-01-01")
 _FIRST = datetime.fromisoformat("0001-01-01")
@@ -270,6 +271,31 @@ def ranges_of(numbers: Iterable[int], among: Iterable[int] = ()) -> list[tuple[i
             ends.append(low)
             starts.append(high)
     return list(zip(starts, [*ends, ordered[-1]], strict=True))
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Ranges without those that overlap, in order.
+
+    >>> joined([(5, 9), (1, 3), (2, 4), (20, 21)])
+    [(1, 4), (5, 9), (20, 21)]
+    """
+    found: Ranges = []
+    for low, high in sorted(ranges):
+        if found and low <= found[-1][1]:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
+    return found
+
+
+def is_within(number: int, ranges: Ranges) -> bool:
+    """Whether one of the ranges, as `joined` gives them, has a number.
+
+    >>> is_within(4, [(1, 4), (6, 9)]), is_within(5, [(1, 4), (6, 9)])
+    (True, False)
+    """
+    place = bisect(ranges, number, key=lambda range_: range_[0])
+    return place > 0 and number <= ranges[place - 1][1]
 
 
 def is_among(expression: str, numbers: Collection[int], there: Collection[int] = ()) -> str:

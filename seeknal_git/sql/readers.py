@@ -25,6 +25,8 @@ class Contract:
 
 
 LONGEST_LINE = 100_000_000
+# The column with the file of a row, where several are read and told apart.
+FILE = "_seeknal_file"
 # Options that the user has not given. No text is a comment, no line is skipped, and the whole file
 # is examined.
 DEFAULTS: Mapping[str, Any] = {

@@ -19,10 +19,12 @@ from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse import pieces, protocol
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.model import (
+    BY_FILE,
     Addition,
     Audit,
     AuditQuery,
     Blueprint,
+    InFiles,
     InPieces,
     Piece,
     Query,
@@ -32,6 +34,7 @@ from seeknal_git.warehouse.model import (
     now,
     relation,
 )
+from seeknal_git.warehouse.pieces import Kept
 from seeknal_git.warehouse.snapshots import record_audits, record_snapshots
 
 _ID_LENGTH = 16
@@ -96,20 +99,38 @@ class Builder(protocol.Builder):
     def build_pieces(self, order: InPieces, confirm: Callable[[], None] = lambda: None) -> Snapshot:
         make = pieces.build if order.named is None else pieces.load
         with self._undone_if_it_fails():
-            started, name = time.perf_counter(), _free_name(order.blueprint, ())
+            started = time.perf_counter()
             kept, query = make(self._connection, order)
-            rows = sum(piece.rows for piece in kept.pieces)
-            seconds = time.perf_counter() - started
-            snapshot = replace(
-                _snapshot(order.blueprint, name, rows, seconds, query),
-                pieces=kept.spelled,
+            made = replace(
+                _of_pieces(order.blueprint, kept, query, started),
                 partitions=kept.counted(order.partitioning),
             )
-            reading = _reading(self._connection, order.blueprint, snapshot)
-            confirm()
-        self._snapshots.append((snapshot, reading))
+            self._keep(made, order.blueprint, kept, confirm)
+        return made
+
+    def _keep(
+        self, made: Snapshot, blueprint: Blueprint, kept: Kept, confirm: Callable[[], None]
+    ) -> None:
+        """Have a snapshot in pieces recorded with the next commit."""
+        reading = _reading(self._connection, blueprint, made)
+        confirm()
+        self._snapshots.append((made, reading))
         self._tables += [kept.table] if kept.is_new else []
-        return snapshot
+
+    def load_files(self, order: InFiles, confirm: Callable[[], None] = lambda: None) -> Snapshot:
+        from seeknal_git.warehouse import file_pieces
+
+        with self._undone_if_it_fails():
+            started = time.perf_counter()
+            kept, query = file_pieces.load(self._connection, order)
+            made = replace(
+                _of_pieces(order.blueprint, kept, query, started),
+                form=order.blueprint.form or BY_FILE,
+                partitions=kept.counted(order.partitioning) if order.partitioning else None,
+                read=file_pieces.files_read(order),
+            )
+            self._keep(made, order.blueprint, kept, confirm)
+        return made
 
     def check(self, question: AuditQuery) -> Audit:
         with self._undone_if_it_fails():
@@ -190,6 +211,13 @@ def _snapshot(
         query=query,
         form=blueprint.form,
     )
+
+
+def _of_pieces(blueprint: Blueprint, kept: Kept, query: Query, started: float) -> Snapshot:
+    rows = sum(piece.rows for piece in kept.pieces)
+    seconds = time.perf_counter() - started
+    made = _snapshot(blueprint, _free_name(blueprint, ()), rows, seconds, query)
+    return replace(made, pieces=kept.spelled)
 
 
 # The types of a column in which no row has a value: of CSV, and of JSON with DuckDB 1.5 and 2.0.

@@ -19,6 +19,8 @@ from seeknal_git.sql.statement import Columns
 
 # The column of a table of pieces that tells these apart.
 NUMBER = "_piece"
+# The form of a snapshot whose rows are in one piece for each file.
+BY_FILE = "files"
 # The status of a deleted environment, in place of the status of its last run.
 REMOVED = "removed"
 
@@ -122,6 +124,14 @@ class Partitions:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """The files of a source that a run has read."""
+
+    total: int
+    read: tuple[str, ...]  # their paths; all others were read before
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """An immutable table.
 
@@ -146,6 +156,7 @@ class Snapshot:
     form: str = ""
     pieces: str = ""
     partitions: Partitions | None = None  # if this run made it
+    read: Files | None = None  # if this run made it of several files
 
     @property
     def is_in_pieces(self) -> bool:
@@ -241,6 +252,13 @@ class Piece:
     origins: Mapping[str, str]
     number: int = 0  # the value of `_piece` in its table
     rows: int = 0
+    # All that decides the rows of its file, if files are read one by one.
+    file: str = ""
+
+    @property
+    def is_empty_file(self) -> bool:
+        """Whether it only says that a file has no rows."""
+        return bool(self.file) and not self.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +283,23 @@ class InPieces:
     wanted: Mapping[Ordinal, Piece] = field(default_factory=dict)
     # Of a source, whose rows tell: the piece of a partition, by the hash of its rows.
     named: Callable[[Ordinal, str], Piece] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InFiles:
+    """A load of several files, the rows of each in pieces of its own. `blueprint.sql` gives the
+    rows of those that are to be read, with the number of the file in a column `FILE`."""
+
+    blueprint: Blueprint
+    storage: str  # the key of the table: everything that its rows have in common
+    partitioning: Partitioning | None  # None if all rows of a file are one piece
+    columns: Columns
+    kept: Columns  # the same in the order of the table, whichever file comes first
+    store: Store | None  # the table, if there is one
+    files: Mapping[str, str]  # path → key of the file, for all files
+    read: Mapping[int, str]  # number → path, for those that are to be read
+    # Path, partition, and the hash of the rows → the piece.
+    named: Callable[[str, Ordinal, str], Piece]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from seeknal_git.sql.partitioning import (
 from seeknal_git.warehouse.forms import mapping
 from seeknal_git.warehouse.model import (
     NUMBER,
+    Blueprint,
     InPieces,
     Partitions,
     Piece,
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
 
     from seeknal_git.sql.statement import Columns
 
+# The rows of a piece, in whatever order; those of several pieces add up.
+CONTENT = "concat_ws(' ', 'rows', count(*), bit_xor(h), sum(h::HUGEINT))"
 _STAGED = "temp.main.staged"
 _WORD = 8
 
 
-def _select(columns: Columns, kept: Kept) -> Query:
+def selected(columns: Columns, kept: Kept) -> Query:
     """The rows of some pieces, without their numbers."""
     names = ", ".join(quote(name) for name, _ in columns)
     chosen = is_among(NUMBER, kept.numbers, kept.there)
@@ -55,7 +58,8 @@ def of_snapshot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> li
         return []
     chosen = [f"number BETWEEN {low} AND {high}" for low, high in ranges_in(snapshot.pieces)]
     rows = connection.execute(
-        f"SELECT {_FIELDS} FROM {STATE}.pieces WHERE table_name = $1 AND ({' OR '.join(chosen)})",
+        f"SELECT {_FIELDS} FROM {STATE}.pieces WHERE table_name = $1 AND ({' OR '.join(chosen)})"
+        " AND (file IS NULL OR row_count > 0)",
         [snapshot.tables[0]],
     ).fetchall()
     return [_piece(*row) for row in rows]
@@ -86,13 +90,17 @@ def store_of(
     if not are_recorded(connection):
         return None
     rows = connection.execute(
-        f"SELECT table_name, {_FIELDS} FROM {STATE}.pieces WHERE storage = $1 ORDER BY rowid",
+        f"SELECT table_name, file, {_FIELDS} FROM {STATE}.pieces WHERE storage = $1 ORDER BY rowid",
         [storage],
     ).fetchall()
     tables = [table for table, *_ in rows if table.lower() in there]
     if not tables:
         return None
-    own = (_piece(*fields) for table, *fields in rows if table == tables[-1])
+    own = (
+        replace(_piece(*fields), file=file or "")
+        for table, file, *fields in rows
+        if table == tables[-1]
+    )
     return Store(tables[-1], {piece.id: piece for piece in own})
 
 
@@ -116,13 +124,14 @@ class Kept:
         return spelled(ranges_of(self.numbers, self.there))
 
     def counted(self, partitioning: Partitioning) -> Partitions:
-        labels = [partitioning.label(piece.ordinal) for piece in self.made]
-        return Partitions(len(self.pieces), tuple(sorted(labels)))
+        made = {partitioning.label(piece.ordinal) for piece in self.made if not piece.is_empty_file}
+        total = {piece.ordinal for piece in self.pieces if not piece.is_empty_file}
+        return Partitions(len(total), tuple(sorted(made)))
 
 
 def build(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
     """Build the pieces of a node that are not there. Raises SqlError."""
-    _need_free_name(order.columns)
+    need_free_name(order.columns)
     known = order.store.pieces if order.store else {}
     kept = [known[piece.id] for piece in order.wanted.values() if piece.id in known]
     missing = {at: piece for at, piece in order.wanted.items() if piece.id not in known}
@@ -136,18 +145,18 @@ def build(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept,
     counts = _counts(connection, table, base)
     _need_no_strays(order, counts.pop(None, 0))
     if order.partitioning.outside == "error":
-        _need_all_inside(order, counts.get(base, 0))
+        need_all_inside(order.partitioning, counts.get(base, 0))
     made = []
     for at, piece in missing.items():
         number = _number(at, first, base)
         made.append(replace(piece, number=number, rows=counts.get(number, 0)))
-    _record(connection, table, order.storage, made)
+    record(connection, table, order.storage, made)
     return _done(order, table, made, kept)
 
 
 def load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
     """Read a source, and keep the partitions whose rows are not there. Raises SqlError."""
-    _need_free_name(order.columns)
+    need_free_name(order.columns)
     return _first_load(connection, order) if order.store is None else _next_load(connection, order)
 
 
@@ -166,7 +175,7 @@ def _first_load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple
             lambda number: None if number == base else number + first - base - 1,
         )
     ]
-    _record(connection, table, order.storage, made)
+    record(connection, table, order.storage, made)
     return _done(order, table, made, ())
 
 
@@ -192,7 +201,7 @@ def _next_load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[
             f"{_into(order.store.table)} SELECT coalesce({NUMBER} - {first - base - 1}, {base}), "
             f"{_names(order)} FROM {_STAGED} WHERE {which}"
         )
-        _record(connection, order.store.table, order.storage, made)
+        record(connection, order.store.table, order.storage, made)
     connection.execute(f"DROP TABLE {_STAGED}")
     kept = [known[piece.id] for piece in found if piece.id in known]
     return _done(order, order.store.table, made, kept)
@@ -204,7 +213,7 @@ def _done(
     known = order.store.pieces.values() if order.store else ()
     there = {piece.number for piece in [*known, *made]}
     done = Kept(table, [*kept, *made], made, sorted(there), order.store is None)
-    return done, _select(order.columns, done)
+    return done, selected(order.columns, done)
 
 
 # Rows and their numbers
@@ -285,36 +294,44 @@ def _digested(
 ) -> list[Piece]:
     """A piece for each number in a table, named by its rows. Raises SqlError for rows outside."""
     rows = connection.execute(
-        f"SELECT {NUMBER}, count(*), bit_xor(h)::VARCHAR, sum(h::HUGEINT)::VARCHAR FROM ("
-        f"SELECT {NUMBER}, hash({_names(order)}) AS h FROM {table}) GROUP BY {NUMBER}"
+        f"SELECT {NUMBER}, count(*), {CONTENT} FROM ({hashed(order.columns, table)}) "
+        f"GROUP BY {NUMBER}"
     ).fetchall()
     assert order.named is not None, "the rows of a source name its pieces"
     found = []
-    for number, count, *content in sorted(rows, key=lambda row: (row[0] is not None, row[0])):
+    for number, count, content in sorted(rows, key=lambda row: (row[0] is not None, row[0])):
         at = ordinal_of(number)
         if at is None and order.partitioning.outside == "error":
-            _need_all_inside(order, count)
-        piece = order.named(at, " ".join([str(count), *content]))
-        found.append(replace(piece, rows=count))
+            need_all_inside(order.partitioning, count)
+        found.append(replace(order.named(at, content), rows=count))
     return found
 
 
+def hashed(columns: Columns, table: str) -> str:
+    """The number of each row in a table, and a hash of the row. The order of the columns has no
+    say."""
+    names = ", ".join(sorted(quote(name) for name, _ in columns))
+    return f"SELECT {NUMBER}, hash({names}) AS h FROM {table}"
+
+
 def _table(order: InPieces) -> str:
-    """The table of the pieces. A new name is like no other one: records of a table that somebody
-    dropped say nothing of it."""
-    if order.store is not None:
-        return order.store.table
-    return f"{order.blueprint.name}__{order.storage[:_WORD]}{uuid.uuid4().hex[:_WORD]}"
+    """The table of the pieces."""
+    return order.store.table if order.store else free_table(order.blueprint, order.storage)
+
+
+def free_table(blueprint: Blueprint, storage: str) -> str:
+    """A name like no other one: records of a table that somebody dropped say nothing of it."""
+    return f"{blueprint.name}__{storage[:_WORD]}{uuid.uuid4().hex[:_WORD]}"
 
 
 def _into(table: str) -> str:
     return f"INSERT INTO {relation(table)}"
 
 
-def _record(
+def record(
     connection: duckdb.DuckDBPyConnection, table: str, storage: str, made: Sequence[Piece]
 ) -> None:
-    columns = ("table_name", "number", "id", "storage", "ordinal", "row_count", "origins")
+    columns = ("table_name", "number", "id", "storage", "ordinal", "row_count", "origins", "file")
     rows = [
         (
             table,
@@ -324,6 +341,7 @@ def _record(
             piece.ordinal,
             piece.rows,
             json.dumps(piece.origins, sort_keys=True),
+            piece.file or None,
         )
         for piece in made
     ]
@@ -333,17 +351,17 @@ def _record(
 # Mistakes
 
 
-def _need_free_name(columns: Columns) -> None:
+def need_free_name(columns: Columns) -> None:
     if any(folded(name) == NUMBER for name, _ in columns):
-        raise SqlError(f"a node with `partition:` has no column of the name {NUMBER}")
+        raise SqlError(f"no column of a node in pieces has the name {NUMBER}")
 
 
-def _need_all_inside(order: InPieces, rows: int) -> None:
+def need_all_inside(partitioning: Partitioning, rows: int) -> None:
     if rows:
-        by = ", ".join(order.partitioning.by)
+        by = ", ".join(partitioning.by)
         what = f"{by} is NULL"
-        if order.partitioning.every is not None:
-            first = order.partitioning.label(order.partitioning.begin)
+        if partitioning.every is not None:
+            first = partitioning.label(partitioning.begin)
             what += f", or before {first}"
         many = "1 row falls" if rows == 1 else f"{rows:,} rows fall"
         raise SqlError(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Delivery,
         EnvironmentRecord,
         Foreign,
+        InFiles,
         InPieces,
         Listener,
         Move,
@@ -337,6 +338,10 @@ class Builder(Protocol):
 
     def build_pieces(self, order: InPieces, confirm: Callable[[], None] = lambda: None) -> Snapshot:
         """Build the pieces of a node that are not there. Raises SqlError. See `build`."""
+        ...
+
+    def load_files(self, order: InFiles, confirm: Callable[[], None] = lambda: None) -> Snapshot:
+        """Read the files of a source that were never read. Raises SqlError. See `build`."""
         ...
 
     def check(self, question: AuditQuery) -> Audit:

@@ -46,6 +46,7 @@ _FIRST_COLUMNS = {
         "ordinal": "BIGINT",
         "row_count": "BIGINT",
         "origins": "VARCHAR",
+        "file": "VARCHAR",
     },
     "audits": {
         "id": "VARCHAR",
@@ -145,7 +146,7 @@ TABLES_OF_VIEW = r"regexp_extract_all(coalesce(reads, table_name), '(?:^| )(\w+)
 FILES_OF_VIEW = r"regexp_extract_all(coalesce(reads, ''), '@\w+')"
 _MAY_BE_NULL = {
     "snapshots": {"data_version"},
-    "pieces": {"ordinal"},
+    "pieces": {"ordinal", "file"},
     "publication_nodes": {"snapshot_id", "table_name", "fingerprint"},
     "runs": {"ended_at", "message"},
 }

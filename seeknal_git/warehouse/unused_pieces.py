@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, STATE
-from seeknal_git.sql.partitioning import is_among
+from seeknal_git.sql.partitioning import Ranges, is_among, is_within, joined, ranges_of
 from seeknal_git.warehouse import unused_tables
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import query
@@ -57,8 +57,8 @@ def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[UnusedPi
     ).fetchall()
     found: dict[str, UnusedPieces] = {}
     for table, number, count, node in rows:
-        wanted = needed.get(table, set())
-        if wanted is None or not wanted or number in wanted:
+        wanted = needed.get(table, [])
+        if wanted is None or not wanted or is_within(number, wanted):
             continue
         before = found.get(table) or UnusedPieces(table, node, 0, ())
         found[table] = UnusedPieces(table, node, before.rows + count, (*before.numbers, number))
@@ -76,7 +76,7 @@ def drop(connection: duckdb.DuckDBPyConnection, pieces: Sequence[UnusedPieces]) 
                 "(SELECT unnest($2::BIGINT[]))",
                 [one.table, list(one.numbers)],
             )
-        gone = {one.table: set(one.numbers) for one in pieces}
+        gone = {one.table: one.numbers for one in pieces}
         rows = connection.execute(
             f"SELECT rowid, query, reads FROM {STATE}.snapshots WHERE query IS NOT NULL"
         ).fetchall()
@@ -89,7 +89,7 @@ def drop(connection: duckdb.DuckDBPyConnection, pieces: Sequence[UnusedPieces]) 
 
 
 def _forget_publications(
-    connection: duckdb.DuckDBPyConnection, gone: Mapping[str, set[int]]
+    connection: duckdb.DuckDBPyConnection, gone: Mapping[str, Sequence[int]]
 ) -> None:
     """Let the publications that read pieces which are gone name a table that is not there, as those
     whose tables are gone do. So nobody shows them again."""
@@ -105,16 +105,18 @@ def _forget_publications(
             )
 
 
-def _reads_one_of(found: Query | None, gone: Mapping[str, set[int]]) -> bool:
+def _reads_one_of(found: Query | None, gone: Mapping[str, Sequence[int]]) -> bool:
     """Whether a SELECT reads a piece that is gone."""
-    for table, numbers in _read_by(found) if found else ():
-        if table in gone and (numbers is None or not gone[table].isdisjoint(numbers)):
+    for table, ranges in _read_by(found) if found else ():
+        if table not in gone:
+            continue
+        if ranges is None or any(is_within(number, ranges) for number in gone[table]):
             return True
     return False
 
 
-def _needed(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, set[int] | None]:
-    """Table → the numbers of the pieces that somebody needs; None for all of them."""
+def _needed(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, Ranges | None]:
+    """Table → the pieces that somebody needs; None for all of them."""
     queries = [
         published.query
         for schema in rules.productions | rules.live
@@ -127,35 +129,35 @@ def _needed(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, se
     since = unused_tables.unfinished_since(connection, rules)
     rows = unused_tables.built_since(connection, since, "query, reads")
     queries += [query(text, reads) for text, reads in rows]
-    found: dict[str, set[int] | None] = {}
-    for table, numbers in (pair for one in queries if one for pair in _read_by(one)):
-        known = found.setdefault(table, set())
-        found[table] = None if numbers is None or known is None else known | numbers
-    return found
+    found: dict[str, Ranges | None] = {}
+    for table, ranges in (pair for one in queries if one for pair in _read_by(one)):
+        known = found.setdefault(table, [])
+        found[table] = None if ranges is None or known is None else [*known, *ranges]
+    return {table: None if ranges is None else joined(ranges) for table, ranges in found.items()}
 
 
-def _read_by(found: Query) -> Iterable[tuple[str, set[int] | None]]:
-    """Each table that a SELECT reads, with the numbers of its pieces; None if it does not say."""
+def _read_by(found: Query) -> Iterable[tuple[str, Ranges | None]]:
+    """Each table that a SELECT reads, with the pieces that it reads; None if it does not say."""
     for table, text in zip(found.names, found.pieces[1:], strict=True):
         yield table, _numbers(text)
 
 
-def _numbers(text: str) -> set[int] | None:
-    """The numbers of pieces in the text after the name of a table."""
+def _numbers(text: str) -> Ranges | None:
+    """The numbers of pieces in the text after the name of a table, as ranges in order."""
     start = " WHERE "
     if not text.startswith(start):
         return None
     rest = text.removeprefix(start)
     if rest.startswith("false"):
-        return set()
+        return []
     if listed := _LIST.match(rest):
-        return {int(number) for number in listed[1].split(",")}
-    found: set[int] = set()
+        return ranges_of(map(int, listed[1].split(",")))
+    found: Ranges = []
     place = 0
     while matched := _RANGE.match(rest, place):
-        found.update(range(int(matched[1]), int(matched[2]) + 1))
+        found.append((int(matched[1]), int(matched[2])))
         place = matched.end()
-    return found or None
+    return joined(found) or None
 
 
 def _named_by_others(connection: duckdb.DuckDBPyConnection) -> set[str]:
