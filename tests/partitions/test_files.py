@@ -204,6 +204,27 @@ def test_a_history_of_changes_takes_in_new_files(repo: Repo) -> None:
     assert [row[:2] for row in shown(repo)["orders_changes"]] == truth(repo)
 
 
+@pytest.mark.parametrize("more", ["", DAILY])
+def test_a_file_whose_rows_were_dropped_is_read_again(repo: Repo, more: str) -> None:
+    settings = "name: shop\nkeep_promotions: 1\nkeep_history: 0s\n"
+    repo.write("seeknal_project.yml", settings)
+    make(repo, more=more)
+    write(repo, "empty.parquet", days(0, 0))
+    repo.run()
+    (repo.path / "data/orders/1.parquet").unlink()
+    write(repo, "4.parquet", days(4))
+    repo.run()
+    write(repo, "5.parquet", days(5))
+    repo.run()
+    repo.seeknal("gc", "--yes")
+    assert repo.seeknal("gc", "--json").json["pieces"] == []
+    assert rows(repo) == truth(repo)
+    write(repo, "7.parquet", days(8))
+    write(repo, "1.parquet", days(1))
+    assert files(repo) == ["1", "7"]
+    assert rows(repo) == truth(repo)
+
+
 # Any history of files
 
 FILE = st.tuples(st.integers(0, 12), st.integers(0, 4), st.sampled_from(["", "town", "code"]))
