@@ -283,6 +283,19 @@ def test_something_else_in_its_place_is_kept(features: Repo, made: str) -> None:
     assert features.numbers("SELECT sum(paid) FROM main.payments_of_customer") == [(30,)]
 
 
+def test_keys_of_other_collations_are_compared_letter_by_letter(repo: Repo) -> None:
+    for name, key in (("a", "'x' COLLATE NOCASE"), ("b", "'X' COLLATE NOACCENT"), ("c", "'x'")):
+        repo.write(
+            f"seeknal/{name}.yml",
+            f"kind: feature_group\nname: {name}\nentity: {{name: word, join_keys: [k]}}\n"
+            f"inputs: []\ntransform: SELECT {key} AS k, 1 AS n\n",
+        )
+    repo.seeknal("run")
+    found = repo.numbers("SELECT k, a.n, b.n, c.n FROM main.entity_word ORDER BY k")
+    assert found == [("X", None, 1, None), ("x", 1, None, 1)]
+    assert "0 views re-pointed" in repo.seeknal("run").out
+
+
 def test_a_comment_of_somebody_makes_it_theirs_and_the_message_says_so(features: Repo) -> None:
     features.tamper("COMMENT ON VIEW main.entity_customer IS 'All features'")
     raise_payments(features)

@@ -74,7 +74,10 @@ def _view(
     if any(names.get(group.id) not in columns for group in entity.groups):
         return work.inventory.shows.get(entity.id)
     of_groups = {node: columns[table] for node, table in names.items()}
-    text = entity_query(entity, of_groups, work.graph.views, lambda node: tables[node].text)
+    collated = {node: work.graph.known[node].collated for node in tables}
+    text = entity_query(
+        entity, of_groups, work.graph.views, lambda node: tables[node].text, collated
+    )
     if text is None:
         return None
     name = digest("entity", text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # A view is a join in a join for each group. The engine refuses a view that is too deep, and nothing
 # could be published: DuckDB 1.5 one of 400 groups, 2.0 one of 800.
 _MOST_GROUPS = 200
+_PLAINLY = ' COLLATE "binary"'
 _TIME = "event_time"  # the column of a view for the time of a row, however each group calls it
 
 
@@ -84,20 +86,23 @@ def entity_query(
     columns: Mapping[str, Columns],
     views: Mapping[str, str],
     relation_of: Callable[[str], str],
+    collated: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str | None:
     """The SELECT of an entity's view; None if there can be none.
 
     columns: feature group → its columns; views: of all nodes; relation_of: the table of a feature
-    group, as SQL names it.
+    group, as SQL names it; collated: feature group → its columns in lower case that may have a
+    collation.
     """
     if _fault(entity, columns, views):
         return None
     groups = _groups(entity, columns)
+    as_is = _as_they_are(groups, collated) if len(groups) > 1 else frozenset()
     timed = [group for group in groups if group.time]
     timeless = [group for group in groups if not group.time]
     keys = [*groups[0].keys]
     parts = [
-        reduce(_joined, (_part(group, relation_of) for group in some))
+        reduce(_joined, (_part(group, relation_of, as_is) for group in some))
         for some in (timed, timeless)
         if some
     ]
@@ -114,8 +119,21 @@ class _Part:
     sql: str
 
 
-def _part(group: _Group, relation_of: Callable[[str], str]) -> _Part:
-    chosen = [f"{quote(column)} AS {quote(key)}" for key, column in group.keys.items()]
+def _as_they_are(groups: Iterable[_Group], collated: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """The keys to compare letter by letter: the engine joins no columns of two collations."""
+    return frozenset(
+        key
+        for group in groups
+        for key, column in group.keys.items()
+        if folded(column) in collated.get(group.node.id, ())
+    )
+
+
+def _part(group: _Group, relation_of: Callable[[str], str], as_is: Container[str]) -> _Part:
+    chosen = [
+        f"{quote(column)}{_PLAINLY if key in as_is else ''} AS {quote(key)}"
+        for key, column in group.keys.items()
+    ]
     on = [*group.keys]
     if group.time:
         chosen.append(f"{quote(group.time)} AS {_TIME}")
