@@ -158,6 +158,7 @@ def test_production_reads_a_changed_file_again_and_refuses_the_old_load(in_place
     for command in (("query", "FROM orders", "--at", "1"), ("rollback",)):
         refused = in_place.seeknal(*command, code=None).err
         assert "cannot be shown: data/orders/a.parquet of source.orders was changed" in refused
+    assert asked(in_place, "FROM total", "--at", "1") == ["4,140"]
     assert asked(in_place, "SELECT sum(amount) FROM orders") == ["156"]
 
 

@@ -273,7 +273,7 @@ def _need_files(workspace: Workspace, warehouse: Warehouse, schema: str, sql: st
     if faults := broken(workspace, warehouse, shown):
         names = tables_within(sql, schema)
         for node, fault in faults.items():
-            if shown[node].view.lower() in names:
+            if folded(shown[node].view) in names:
                 raise WarehouseError(f"{shown[node].view} cannot be read: {fault}.", CURE)
 
 
@@ -297,9 +297,19 @@ def _query_past(workspace: Workspace, question: _Asked, revision: str) -> None:
         )
         schema = workspace.production_schema
         asked = replace(question, sql=sql).over(schema, lambda: wanted.views)
-        views = [view for node, view in wanted.views.items() if node not in wanted.lost]
-        if tables_within(asked.sql or "", schema) - {folded(view.view) for view in views}:
-            need_tables(workspace, wanted, "seeknal log says which publications are kept.")
+        gone = {*wanted.lost, *wanted.broken}
+        views = [view for node, view in wanted.views.items() if node not in gone]
+        if names := tables_within(asked.sql or "", schema) - {folded(one.view) for one in views}:
+            named = {
+                node: why
+                for node, why in wanted.broken.items()
+                if folded(wanted.views[node].view) in names
+            }
+            need_tables(
+                workspace,
+                replace(wanted, broken=named),
+                "seeknal log says which publications are kept.",
+            )
         warehouse.queries.ask_past(schema, views, asked.sql or "", asked.listener())
 
 
