@@ -66,6 +66,7 @@ keys may come at any time.
 | `uses` | exposure that another system delivers → its type, name and owner, if a change reaches it |
 | `built` | those of `layers` whose tables are there already; null where that cannot be known |
 | `missing` | tables that the plan re-uses and the warehouse has not; null where that cannot be known |
+| `partial` | node that its environment shows in part → an object as [below](#tables-in-part-as-json) |
 | `unread` | why the warehouse was not read, so that the plan goes by git alone; or null |
 | `failing`, `warned` | what was said of tests and rules that do not hold, of severity `error` and `warn`; or null |
 | `moved` | raw data that production reads again: `node`, `files`, `loaded_at` and `changed_at`, in UTC |
@@ -106,6 +107,17 @@ Each of `changes` has:
 
 `run --json` and `promote --json` also have `doubted`: `node` and `message` for each Python node whose code read the network
 or a file of the project that is no input of it.
+
+## Tables in part as JSON
+
+A branch that was run with `--since`, `--start` or `--end` shows some tables in part. `run --json`, `status --json` and
+`plan --json` have them as `partial`: node → an object. `env list --json` has the list of the nodes.
+
+| key of a table in part | meaning |
+| --- | --- |
+| `partitions`, `of` | how many partitions it holds, of how many; 0 where the node has none or, in a dry run, nobody knows yet |
+| `since`, `until` | the first partition that it may have, and the one that it ends before; null without such a limit |
+| `over` | where the node has no partitions: the inputs in part that it is computed of |
 
 ## The checks as JSON
 

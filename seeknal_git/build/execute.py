@@ -30,6 +30,7 @@ from seeknal_git.build.failures import FAILURES, NodeFailed, in_words
 from seeknal_git.build.layers import doomed, layer_of, skip
 from seeknal_git.build.pieces import Pieces
 from seeknal_git.build.progress import Event, Progress, Report
+from seeknal_git.build.rebuilds import is_partial
 from seeknal_git.build.schedule import Schedule
 from seeknal_git.build.sources_in_place import moved_words, over_kept_files, refuse_broken
 from seeknal_git.build.transactions import Step, Worker, commit, take
@@ -44,7 +45,15 @@ from seeknal_git.project.python_columns import type_words
 from seeknal_git.project.questions import broken_promises
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import Busy, interruptible
-from seeknal_git.warehouse.model import Audit, AuditQuery, Blueprint, Query, Snapshot, relation
+from seeknal_git.warehouse.model import (
+    Audit,
+    AuditQuery,
+    Blueprint,
+    Part,
+    Query,
+    Snapshot,
+    relation,
+)
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 if TYPE_CHECKING:
@@ -447,7 +456,14 @@ def _blueprint(
         parameters=statement.parameters,
         dialect=statement.dialect,
         form=work.graph.structure.pieces.get(identifier, ""),
+        part=_over_parts(work, identifier) if is_partial(identity.build) else None,
     )
+
+
+def _over_parts(work: Work, identifier: str) -> Part:
+    """A table that is computed of tables in part."""
+    limits = work.inventory.limits
+    return Part(over=limits.behind(identifier) if limits else ())
 
 
 def _query(site: _Site, identifier: str) -> Query:

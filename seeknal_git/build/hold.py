@@ -13,7 +13,7 @@ from seeknal_git.build.work import Work, work_out
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.production import recorded, refuse_to_lose, remember_showing
 from seeknal_git.environments.revision import Revision
-from seeknal_git.errors import FileFault, UsageError
+from seeknal_git.errors import FileFault, UsageError, some
 from seeknal_git.names import WRITING, of_option
 from seeknal_git.project.data_versions import contents_of
 from seeknal_git.project.load import Loaded
@@ -32,6 +32,7 @@ from seeknal_git.warehouse.opening import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
 _ATTEMPTS = 10
+_NAMED = 5  # nodes in a refusal
 
 
 class Request(Protocol):
@@ -87,6 +88,8 @@ def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
             f"{min(code)} is a Python node, and --sandbox runs none.",
             "Run it without --sandbox if you trust its code: it runs as you.",
         )
+    if prepared.options.no_backfill:
+        _refuse_backfill(work)
     for source, contents in loaded.binding.read.items():
         if (
             contents_of(work.inventory.versions.get(source, "")) != contents
@@ -97,6 +100,25 @@ def work_of(warehouse: Warehouse, prepared: Prepared) -> Work:
             )
             raise FileFault(message, "Run the same command again.")
     return work
+
+
+def _refuse_backfill(work: Work) -> None:
+    """Raise UsageError if the work completes tables that branches have built in part."""
+    production, told = work.inventory.production, list[str]()
+    latest = {part.fingerprint: part for part in work.inventory.builds.parts}
+    whole = {one.fingerprint for one in work.inventory.there.values() if one.part is None}
+    for node in work.reasons:
+        fingerprint = work.graph.wholes[node]
+        built = latest.get(fingerprint) if fingerprint not in whole else None
+        is_new = node not in production or production[node].fingerprint != fingerprint
+        if built is not None and built.part is not None and is_new:
+            part = built.part
+            told.append(f"{node} lacks {len(part.whole) - part.held:,} of {len(part.whole):,}")
+    if told:
+        raise UsageError(
+            f"Nothing is published, as partitions are missing: {some(told, _NAMED)}.",
+            "Promote without --no-backfill to build them, or first on the branch: seeknal run",
+        )
 
 
 @contextmanager

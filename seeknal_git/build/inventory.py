@@ -11,12 +11,13 @@ from seeknal_git.build.rebuilds import Builds, builds_of
 from seeknal_git.names import CHANGES
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.loads_in_use import pinned
-from seeknal_git.project.snapshot_ids import Identity, identities
+from seeknal_git.project.snapshot_ids import Identity, State, identities
 from seeknal_git.project.source_versions import need_versions, untracked_sources
 
 if TYPE_CHECKING:
     from seeknal_git.build.histories import Histories
     from seeknal_git.build.options import Options
+    from seeknal_git.build.since import Limits
     from seeknal_git.environments.environment import Environment
     from seeknal_git.nodes.node import Check
     from seeknal_git.project.bound_graph import BoundGraph
@@ -41,6 +42,7 @@ class Inventory:
     answer_ids: Mapping[tuple[str, int], str]  # (node, number of the check) → id of its answer
     audits: Mapping[str, Audit]  # id of an answer → answer, for those that are known
     histories: Histories | None = None  # if the graph has any
+    limits: Limits | None = None  # if the run is to build some partitions alone
 
     def wanted(self, node: str) -> str:
         """The id of the snapshot that a node needs."""
@@ -97,6 +99,12 @@ def take_inventory(
 
         histories = Histories.of(warehouse, environment, builds, production)
         build_of = histories.meant
+    limits = None
+    if options.since is not None:
+        from seeknal_git.build.since import limits_of
+
+        limits = limits_of(warehouse, State(graph, versions), builds, build_of, options.since)
+        build_of = limits.meant
     meant = identities(graph, versions, build_of)
     answer_ids = {
         (node, number): _answer_id(graph, meant, node, number)
@@ -114,6 +122,7 @@ def take_inventory(
         answer_ids,
         warehouse.snapshots.audits(list(answer_ids.values())),
         histories,
+        limits,
     )
 
 

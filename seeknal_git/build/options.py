@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The time that a run limits partitions to, half-open, in UTC."""
+
+    words: str  # as the option says it
+    hours: int | None = None  # before `end`, or before the end of the newest partition
+    start: datetime | None = None
+    end: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +33,5 @@ class Options:
     sandbox: bool = False  # run no Python node
     verbose: bool = False  # tell the SQL of nodes, the output of functions, and each check
     newest: bool = False  # of several tables made of the same, take the newest, shown or not
+    since: Since | None = None  # build only the partitions of this time
+    no_backfill: bool = False  # refuse to complete tables that were built in part

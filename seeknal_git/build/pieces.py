@@ -7,9 +7,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.inventory import Inventory
+from seeknal_git.build.rebuilds import is_limited, is_partial
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
@@ -19,6 +21,9 @@ from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning, has_m
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import Blueprint, InPieces, Piece, Snapshot
 from seeknal_git.warehouse.protocol import Builder
+
+if TYPE_CHECKING:
+    from seeknal_git.build.since import Limit
 
 # Node → its rows as SQL names them; becomes the SELECT of a node.
 Rendering = Callable[[Mapping[str, str]], Blueprint]
@@ -71,8 +76,7 @@ class Pieces:
         if not isinstance(layout, Layout):
             return None
         if not all(reads[name].is_in_pieces for name in layout.windows):
-            if has_marks(node.sql or ""):
-                raise NodeFailed(f"{UNBOUND} ({node.path}:{node.line('partition')})")
+            self._need_no_pieces(node)
             return None
         relations = {name: snapshot.relation for name, snapshot in reads.items()}
         whole = rendering(relations)
@@ -83,7 +87,24 @@ class Pieces:
         known = order.store.pieces if order.store else {}
         missing = [at for at, piece in wanted.items() if piece.id not in known]
         blueprint = rendering({**relations, **reading.relations(missing)})
-        return builder.build_pieces(replace(order, blueprint=blueprint, wanted=wanted))
+        there = reading.ordinals
+        if limit := self._limit(node.id):
+            blueprint = replace(blueprint, part=limit.part(list(wanted), there))
+        return builder.build_pieces(replace(order, blueprint=blueprint, wanted=wanted, there=there))
+
+    def _need_no_pieces(self, node: Node) -> None:
+        """Raise NodeFailed for a node that cannot be built as a whole."""
+        if has_marks(node.sql or ""):
+            raise NodeFailed(f"{UNBOUND} ({node.path}:{node.line('partition')})")
+        if self._limit(node.id):
+            raise NodeFailed(f"its inputs are not in pieces: run without --since ({node.path})")
+
+    def _limit(self, node: str) -> Limit | None:
+        """The partitions that the run is limited to; None for a whole table."""
+        inventory = self.inventory
+        if inventory.limits is None or not is_limited(inventory.identities[node].build):
+            return None
+        return inventory.limits.limits[node]
 
     def _order(
         self, builder: Builder, node: Node, blueprint: Blueprint, columns: Columns
@@ -99,7 +120,8 @@ class Pieces:
         return digest("storage", whole, node.storage, json.dumps(columns))
 
     def wanted(self, node: str, reading: Reading, storage: str) -> Iterator[Piece]:
-        """All pieces of a node, in the order of their partitions."""
+        """The pieces of a node that the run is to make or to use, in the order of their
+        partitions."""
         graph, identities = self.inventory.graph, self.inventory.identities
         others = [read for read in graph.inputs[node] if read not in reading.layout.windows]
         data = deciding(graph, self.inventory.versions, identities, node, others)
@@ -109,8 +131,10 @@ class Pieces:
             for number, source in enumerate(graph.origins)
             if mask >> number & 1
         }
-        code = digest(storage, identities[node].build)
+        code, limit = digest(storage, build_of_pieces(self.inventory, node)), self._limit(node)
         for ordinal in reading.ordinals:
+            if limit and not limit.takes(ordinal):
+                continue
             origins = reading.origins(ordinal, sources, data)
             said = json.dumps([ordinal, sorted(origins.items())])
             yield Piece(
@@ -135,9 +159,16 @@ def data_of(content: str, columns: Columns) -> str:
     return f"{content} {digest(json.dumps(sorted(columns)))}"
 
 
+def build_of_pieces(inventory: Inventory, node: str) -> str:
+    """The build of a node, as far as it decides pieces: those of a table in part are pieces of the
+    whole one."""
+    build = inventory.identities[node].build
+    return "" if is_partial(build) else build
+
+
 def built_again(inventory: Inventory, node: str, ordinal: Ordinal) -> dict[str, str]:
     """The mark of a piece that was built again, so that its readers are."""
-    build = inventory.identities[node].build
+    build = build_of_pieces(inventory, node)
     return {again(inventory.graph, node): digest(build, str(ordinal))} if build else {}
 
 
@@ -150,6 +181,8 @@ class Reading:
     pieces: Mapping[str, Mapping[Ordinal, list[Piece]]]  # of these, by partition
     # Own partition → the partitions that it reads, by input.
     reads: dict[Ordinal, dict[str, list[Ordinal]]] = field(default_factory=dict)
+    # The partitions that the node has, and others if its inputs are in part.
+    known: set[Ordinal] = field(default_factory=set)
 
     @classmethod
     def of(
@@ -171,12 +204,19 @@ class Reading:
             )
             for ordinal, overlapped in overlapping.items():
                 found.reads.setdefault(ordinal, {})[name] = overlapped
+            part = snapshots[name].part if name in snapshots else None
+            whole = part.whole if part and part.whole else pieces[name]
+            found.known.update(
+                layout.partitioning.overlapping(
+                    whole, window.partitioning, window.before, window.after
+                )
+            )
         return found
 
     @property
     def ordinals(self) -> list[Ordinal]:
-        """The partitions of the node. The rows outside are one only if they are kept."""
-        inside = sorted(at for at in self.reads if at is not None)
+        """The partitions of the whole node. The rows outside are one only if they are kept."""
+        inside = sorted(at for at in self.known if at is not None)
         return [None, *inside] if self.layout.partitioning.outside == "keep" else [*inside]
 
     def origins(

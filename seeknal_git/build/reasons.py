@@ -24,10 +24,21 @@ def _reason_of_builds(inventory: Inventory, node: str) -> Reason | None:
         return Reason(Because.FULL)
     if identities[node].text in builds.lost:
         return Reason(Because.LOST)
+    if _was_in_part(inventory, node):
+        return Reason(Because.IN_PART)
     feeding = inventory.graph.feeding(node)
     if again := [read for read in feeding if builds.is_begun(identities[read])]:
         return Reason(Because.INPUT_AGAIN, tuple(again))
     return None
+
+
+def _was_in_part(inventory: Inventory, node: str) -> bool:
+    """Whether a node was built in part, and never as a whole."""
+    if not inventory.builds.parts:
+        return False
+    fingerprint = inventory.graph.wholes[node]
+    known = [one for one in inventory.there.values() if one.fingerprint == fingerprint]
+    return bool(known) and all(snapshot.part for snapshot in known)
 
 
 def _reason_of_contents(inventory: Inventory, node: str) -> Reason:

@@ -13,16 +13,43 @@ if TYPE_CHECKING:
     from seeknal_git.warehouse.model import Published, Snapshot
 
 _WORD = 8
+# The word of a build that holds a part of the rows begins like this. Those of `_LIMITED` have some
+# partitions of a node; the others are computed of such tables.
+_PART = "part"
+_LIMITED = (f"{_PART} since ", f"{_PART} until ")
+
+
+def limited_build(since: str, until: str) -> str:
+    """The build that has the partitions from one up to another, in words; at least one is given."""
+    words = [_PART, *(["since", since] if since else []), *(["until", until] if until else [])]
+    return " ".join(words)
+
+
+def is_limited(build: str) -> bool:
+    """Whether a build has some of the partitions of a node."""
+    return build.startswith(_LIMITED)
+
+
+def build_over_parts(build: str) -> str:
+    """A build that is computed of tables in part. build: the word that it has otherwise."""
+    return build if is_partial(build) else f"{_PART} {build}".strip()
+
+
+def is_partial(build: str) -> bool:
+    """Whether a build holds a part of the rows, or is computed of tables that do."""
+    return build.split(" ", maxsplit=1)[0] == _PART
 
 
 @dataclass(frozen=True, slots=True)
 class Builds:
     """The tables that exist, and the builds that are going to be made."""
 
-    there: Mapping[str, Sequence[Snapshot]]  # identity → snapshots, oldest first
+    # Identity → whole snapshots, oldest first.
+    there: Mapping[str, Sequence[Snapshot]]
     lost: Mapping[str, Sequence[Snapshot]]  # the same, for those whose table is gone
     shown: Collection[str]  # ids of the snapshots that production and the environment show
     again: Collection[str]  # nodes to build again, though their table exists
+    parts: Sequence[Snapshot] = ()  # those of them that have some of a node's partitions
     begun: dict[str, str] = field(default_factory=dict)  # identity → the build to make
 
     def meant(self, node: str, identity: str) -> str:
@@ -52,8 +79,18 @@ def builds_of(
     environments: Sequence[Mapping[str, Published]],
     again: Collection[str],
 ) -> Builds:
+    """there, lost: the snapshots whose tables exist, and those whose tables are gone; environments:
+    the nodes that production and the environment show; again: as in `Builds`."""
     shown = {node.snapshot for published in environments for node in published.values()}
-    return Builds(_by_identity(there), _by_identity(lost), shown, again)
+    snapshots = list(there)
+    parts = [snapshot for snapshot in snapshots if is_limited(snapshot.build)]
+    whole = (
+        [snapshot for snapshot in snapshots if not is_limited(snapshot.build)]
+        if parts
+        else snapshots
+    )
+    gone = [snapshot for snapshot in lost if not is_limited(snapshot.build)]
+    return Builds(_by_identity(whole), _by_identity(gone), shown, again, parts)
 
 
 def _by_identity(snapshots: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:

@@ -36,6 +36,8 @@ def of_table(node: str, made: Snapshot) -> Event:
         told.append(f"{len(files.read):,} of {files.total:,} files")
     if parts:
         told.append(f"{len(parts.built):,} of {parts.total:,} partitions")
+    if made.part and made.part.whole:
+        told.append(f"{len(made.part.whole):,} in all")
     return Event("built", node, ", ".join(told), rows=made.rows, seconds=made.seconds)
 
 

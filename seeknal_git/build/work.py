@@ -19,7 +19,7 @@ from seeknal_git.plan.reason import Reason
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.data_problems import absence
 from seeknal_git.project.raw_data import DataRoot
-from seeknal_git.warehouse.model import Delivery, Snapshot
+from seeknal_git.warehouse.model import Delivery, Part, Snapshot
 from seeknal_git.warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:
@@ -104,6 +104,11 @@ class Work:
     def relations(self, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, str]:
         """The same, with each table as SQL names it."""
         return {node: found.relation for node, found in self.snapshots(built).items()}
+
+    def parts(self, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, Part]:
+        """Node → the part of its table that there is, for the nodes that are built in part."""
+        found = self.snapshots(built).items()
+        return {node: snapshot.part for node, snapshot in found if snapshot.part}
 
     def snapshots(self, built: Mapping[str, Snapshot] = NOTHING) -> dict[str, Snapshot]:
         """Node → its snapshot, if it has one. built: nodes that were built since."""

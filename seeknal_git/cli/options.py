@@ -124,9 +124,32 @@ class Choice:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The options that limit a run to some partitions."""
+
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="14d",
+            help="On a branch, build only the newest partitions: 36h, 14d, 2w, or from a date.",
+        ),
+    ] = None
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="DATE", help="On a branch, build none before DATE."),
+    ] = None
+    end: Annotated[
+        str | None,
+        typer.Option("--end", metavar="DATE", help="On a branch, build none from DATE on."),
+    ] = None
+
+
 NO_VALUES = Values()
 EVERY_NODE = Choice()
-_GROUPS = (Values, Choice)
+EVERYTHING = Period()
+_GROUPS = (Values, Choice, Period)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -22,6 +22,10 @@ from seeknal_git.cli.run import MaxWorkers, Parallel, Verbose
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the work, and do nothing.")]
+NoBackfill = Annotated[
+    bool,
+    typer.Option("--no-backfill", help="Refuse to complete tables that were built in part."),
+]
 Force = Annotated[
     bool,
     typer.Option(
@@ -45,6 +49,7 @@ def promote(
     reason: Reason = None,
     sandbox: Sandbox = False,
     verbose: Verbose = False,
+    no_backfill: NoBackfill = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
     data_root: DataRoot = None,
@@ -80,6 +85,7 @@ def promote(
         dry_run=dry_run,
         sandbox=sandbox,
         verbose=verbose,
+        no_backfill=no_backfill,
         observer=TERMINAL,
     )
     out_json(report.result_as_json(result)) if as_json else report.show_result(result)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from seeknal_git.cli.options import (
     EVERY_NODE,
+    EVERYTHING,
     HERE,
     NO_VALUES,
     AsJson,
     Choice,
     DataRoot,
     LockTimeout,
+    Period,
     ProjectPath,
     Reason,
     Sandbox,
@@ -90,6 +93,7 @@ def run(
     reason: Reason = None,
     sandbox: Sandbox = False,
     verbose: Verbose = False,
+    period: Period = EVERYTHING,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
     values: Values = NO_VALUES,
@@ -100,7 +104,6 @@ def run(
 
     The views are published in the schema with the branch's name. The production branch publishes
     everything or nothing; another branch publishes the nodes that succeeded.
-
     With --select, only some nodes are run, and those without which they would not be sound.
 
     \b
@@ -108,7 +111,7 @@ def run(
       seeknal run
       seeknal run --select orders+ --dry-run
       seeknal run --select 'changed+ tag:daily,kind:transform' --exclude 'tmp_*'
-      seeknal run --env dev --no-parallel
+      seeknal run --since 14d
     """
     from seeknal_git.commands.run import run as library
     from seeknal_git.report import run as report
@@ -130,6 +133,7 @@ def run(
         dry_run=dry_run,
         sandbox=sandbox,
         verbose=verbose,
+        **asdict(period),
         observer=TERMINAL,
     )
     out_json(report.result_as_json(result)) if as_json else report.show_result(result)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from seeknal_git.environments.expiry import Lifetime, lifetimes
 from seeknal_git.environments.leftovers import exposures_of, remove
+from seeknal_git.environments.parts import parts_shown
 from seeknal_git.environments.retention import keeping
 from seeknal_git.environments.saved_plans import drop_plan
 from seeknal_git.errors import UsageError
@@ -34,6 +35,8 @@ class EnvironmentState:
     ahead: int | None
     behind: int | None
     nodes: int
+    # Those of them that hold a part of their rows.
+    partial: tuple[str, ...]
     used_at: datetime
     # None if it stays at any age.
     expires_at: datetime | None
@@ -49,7 +52,7 @@ def list_environments(workspace: Workspace) -> list[EnvironmentState]:
         return []
     with open_for_state(workspace.warehouse_path, workspace.marks, workspace.until) as warehouse:
         return [
-            _state(workspace, lifetime, _nodes(warehouse, lifetime.environment.schema))
+            _state(workspace, warehouse, lifetime)
             for lifetime in lifetimes(workspace, warehouse, keeping(workspace))
         ]
 
@@ -60,7 +63,7 @@ def _nodes(warehouse: Warehouse, schema: str) -> int:
     return sum(bool(published.view) and not is_entity(published.node) for published in shown)
 
 
-def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentState:
+def _state(workspace: Workspace, warehouse: Warehouse, lifetime: Lifetime) -> EnvironmentState:
     environment = lifetime.environment
     tip = git.branch_tip(workspace.repository, environment.branch)
     main = git.production_tip(workspace.repository, workspace.production)
@@ -74,7 +77,8 @@ def _state(workspace: Workspace, lifetime: Lifetime, nodes: int) -> EnvironmentS
         commit=environment.commit,
         ahead=ahead,
         behind=behind,
-        nodes=nodes,
+        nodes=_nodes(warehouse, environment.schema),
+        partial=() if production else tuple(parts_shown(warehouse, environment.schema)),
         used_at=environment.used_at,
         expires_at=None if lifetime.held else lifetime.idle_at,
         production=production,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.moved_data import MovedData, moved_columns, moved_data
+from seeknal_git.environments.parts import parts_shown
 from seeknal_git.environments.production import recorded
 from seeknal_git.environments.revision import (
     as_environment,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from seeknal_git.build.forecast import Forecast
     from seeknal_git.environments.environment import Environment
     from seeknal_git.git.tree import Tree
+    from seeknal_git.warehouse.model import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,8 @@ class Found:
     moved: tuple[MovedData, ...] = ()
     # Node to build → its partitions, if it has any.
     partitions: Mapping[str, Forecast] = field(default_factory=dict)
+    # The nodes that the environment shows in part.
+    partial: Mapping[str, Part] = field(default_factory=dict)
     # Why the warehouse was not read, if so. The plan goes by git alone then.
     unread: str | None = None
 
@@ -216,9 +220,11 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
                 Options(chosen=chosen),
             )
             partitions = forecast_of(warehouse, work.inventory, work.reasons)
-            restores = None
+            restores, partial = None, {}
             if environment.is_production:
                 restores = recorded(workspace, warehouse).restores
+            else:
+                partial = parts_shown(warehouse, environment.schema)
     except SeeknalError as exc:
         explained = planned.head.absent and not isinstance(exc, WarehouseRefused)
         return Found(known=False, unread=None if explained else exc.message)
@@ -240,4 +246,5 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
         tuple(warned),
         moved=moved_data(planned.head, work),
         partitions=partitions,
+        partial=partial,
     )

@@ -63,6 +63,7 @@ def promote(
     dry_run: bool = False,
     sandbox: bool = False,
     verbose: bool = False,
+    no_backfill: bool = False,
     observer: Observer = NOBODY,
 ) -> RunResult:
     """Publish the tip of a branch in its environment, all at once; by default, production's.
@@ -79,24 +80,27 @@ def promote(
     dry_run: find out what would be done, and do nothing; the merge is made in memory.
     sandbox: refuse to run a Python node.
     verbose: also report the SQL of each node, the output of functions, and each check.
+    no_backfill: refuse to complete tables that branches have built in part.
 
     Raises UsageError, ProjectError, GitError, WarehouseError or FileFault before anything is
     published.
     """
-    if dry_run:
-        return _preview(workspace, environment, target)
     options = Options(
         workers=workers or os.cpu_count() or 1,
         force=force,
         reason=reason,
         sandbox=sandbox,
         verbose=verbose,
+        no_backfill=no_backfill,
     )
+    if dry_run:
+        return _preview(workspace, environment, target, Options(no_backfill=no_backfill))
     if not workspace.repository.bare:
         refuse_unfinished(workspace.repository)
     if environment is not None:
         _leave_nothing(workspace, environment)
-        if sandbox:  # before the merge: a refusal after it would leave the branch ahead
+        # Before the merge: a refusal after it would leave the branch ahead.
+        if sandbox or no_backfill:
             _preview(workspace, environment, target, options)
         merged = _merge_branch(workspace, environment, target, force=force, reason=reason)
         for command in merged.commands:
@@ -180,7 +184,7 @@ def _preview(
 ) -> RunResult:
     """Find out the work of a promotion. Nothing is written; a merge is made in memory."""
     if environment is None:
-        return RunResult("promote", preview(prepare(workspace, target)))
+        return RunResult("promote", preview(prepare(workspace, target, options)))
     _leave_nothing(workspace, environment)
     need_authority(workspace)
     source, into = revision_of(workspace, environment), branch_to_merge_into(workspace, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +14,7 @@ from seeknal_git.commands.held_back import Held, held_back
 from seeknal_git.commands.query_age import edited_views, how_to_build, not_this_clones
 from seeknal_git.commands.query_names import no_view, over_views, views_to_come, without_macros
 from seeknal_git.environments.files_in_place import CURE, broken
+from seeknal_git.environments.parts import parts_in_words, parts_shown
 from seeknal_git.environments.publications import nearest, need_tables, never_published, shown
 from seeknal_git.environments.revision import (
     Revision,
@@ -186,6 +187,8 @@ def _query(workspace: Workspace, question: _Asked) -> None:
                 question = question.over(schema, shown, coming)
                 sql = question.sql or ""
                 notes = () if held else tuple(not_this_clones(workspace, warehouse, branch, sql))
+                if branch != workspace.production:
+                    notes = (*notes, *_in_part(warehouse, branch, sql))
                 return _asked(workspace, warehouse, schema, question, held, notes)
             if held:
                 first = min(held.values(), key=lambda each: not each.fails)
@@ -200,6 +203,16 @@ def _query(workspace: Workspace, question: _Asked) -> None:
     if environment:
         revision_of(workspace, environment)
     raise UsageError(f"The environment {branch} is not built yet.", how_to_build(workspace, branch))
+
+
+def _in_part(warehouse: Warehouse, branch: str, sql: str) -> Iterator[str]:
+    """A note about the views that a query names and that hold a part of their rows."""
+    schema = schema_of(branch)
+    if parts := parts_shown(warehouse, schema):
+        names, shown = tables_within(sql, schema), warehouse.environments.shown(schema)
+        named = {node: part for node, part in parts.items() if shown[node].view.lower() in names}
+        if named:
+            yield parts_in_words(branch, named)
 
 
 def _asked_of_production(

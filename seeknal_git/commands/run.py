@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass, field, replace
 
 from seeknal_git.build.hold import Prepared, held, preview, work_of
-from seeknal_git.build.options import Options
+from seeknal_git.build.options import Options, Since
 from seeknal_git.build.progress import Origin, Progress, Reconciled, Report, without_rows
 from seeknal_git.build.settled import settle, settled
+from seeknal_git.build.work import Work
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
 from seeknal_git.commands.selected import selected_to_run
@@ -72,6 +73,9 @@ def run(
     dry_run: bool = False,
     sandbox: bool = False,
     verbose: bool = False,
+    since: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
     observer: Observer = NOBODY,
 ) -> RunResult:
     """Build the changed nodes of an environment, check them and publish them.
@@ -94,6 +98,7 @@ def run(
     dry_run: find out what would be done, and do nothing.
     sandbox: refuse to run a Python node.
     verbose: also report the SQL of each node, the output of functions, and each check.
+    since, start, end: on a branch, build only partitions of this time, as the options say it.
 
     Raises UsageError, ProjectError, GitError, WarehouseError or FileFault before anything changes.
     """
@@ -101,17 +106,31 @@ def run(
     if environment:
         _bring_changes(workspace, environment, observer, force=force, carry=carry)
     options = Options(refresh=refresh, full=full, keep_going=keep_going, retry=retry)
-    options = replace(options, workers=workers or os.cpu_count() or 1)
     options = replace(options, reason=reason, sandbox=sandbox, verbose=verbose)
+    options = replace(options, since=_since(since, start, end, full=full), workers=_number(workers))
     request = Request(environment, asked(select, exclude), force, options)
     if dry_run:
-        return RunResult("run", preview(prepare(workspace, request)))
+        return RunResult("run", _told(preview(prepare(workspace, request)), observer))
     need_authority(workspace)
-    named = environment is not None
-    _announce(workspace, request.revision(workspace).environment, observer, is_named=named)
+    _announce(workspace, request.revision(workspace).environment, observer, bool(environment))
     prepared = prepare(workspace, request)
     done = _carried_out(prepared, observer)
     return _result(prepared, done, time.monotonic() - started)
+
+
+def _number(workers: int | None) -> int:
+    return workers or os.cpu_count() or 1
+
+
+def _told(work: Work, observer: Observer) -> Work:
+    """Note the date that a limit counts from, or that it changes nothing."""
+    limits, since = work.inventory.limits, work.options.since
+    if limits is not None and since is not None:
+        if not limits.in_part:
+            observer.note(f"No node is built in part, so {since.words} changes nothing.")
+        elif limits.origin:
+            observer.note(limits.origin)
+    return work
 
 
 def _carried_out(prepared: Prepared, observer: Observer) -> Reconciled:
@@ -121,7 +140,9 @@ def _carried_out(prepared: Prepared, observer: Observer) -> Reconciled:
         return Reconciled(preview(prepared), Progress(), outcome=None, failures={})
     _doubt(prepared, observer)
     with observer.progress(len(prepared.loaded.graph.members)) as report:
-        return carry_out(prepared, report)
+        done = carry_out(prepared, report)
+    _told(done.work, observer)
+    return done
 
 
 def _bring_changes(
@@ -141,7 +162,7 @@ def _bring_changes(
 
 
 def _announce(
-    workspace: Workspace, environment: Environment, observer: Observer, *, is_named: bool
+    workspace: Workspace, environment: Environment, observer: Observer, is_named: bool
 ) -> None:
     """Tell the environment that is run before its nodes are loaded: that may take a while. Raises
     UsageError if there is no production branch."""
@@ -227,6 +248,7 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         need_production_s_settings(workspace, branch, revision.commit)
     environment = revision.environment
     if environment.is_production:
+        _refuse_limits(request.options, branch)
         refuse_unfinished(workspace.repository)
         if not request.force:
             refuse_to_lose(workspace)
@@ -263,6 +285,27 @@ def prepare(workspace: Workspace, request: Request) -> Prepared:
         options,
         base,
     )
+
+
+def _since(since: str | None, start: str | None, end: str | None, *, full: bool) -> Since | None:
+    if since is None and start is None and end is None:
+        return None
+    from seeknal_git.build.since import since_of
+
+    found = since_of(since, start, end)
+    if full:
+        raise UsageError(f"--full builds everything: it goes without {found.words}.")
+    return found
+
+
+def _refuse_limits(options: Options, branch: str) -> None:
+    """Raise UsageError for a production in part."""
+    if options.since is not None:
+        raise UsageError(
+            f"{branch} is production, which is never built in part: {options.since.words} is for "
+            "other branches.",
+            "git switch -c NAME",
+        )
 
 
 def _base(workspace: Workspace) -> str | None:

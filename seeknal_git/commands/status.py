@@ -15,6 +15,7 @@ from seeknal_git.commands.planned import plan_environment
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.files_in_place import broken
 from seeknal_git.environments.other_clones import published_elsewhere
+from seeknal_git.environments.parts import parts_shown
 from seeknal_git.environments.production import Showing, due, recorded
 from seeknal_git.environments.publications import (
     Named,
@@ -35,7 +36,7 @@ from seeknal_git.warehouse.opening import open_for_state
 
 if TYPE_CHECKING:
     from seeknal_git.project.workspace import Workspace
-    from seeknal_git.warehouse.model import Move, Run
+    from seeknal_git.warehouse.model import Move, Part, Run
     from seeknal_git.warehouse.protocol import Warehouse
 
 
@@ -102,6 +103,8 @@ class Status:
     # The nodes whose tables exist, and those whose tables do not.
     built: tuple[str, ...] = ()
     unbuilt: tuple[str, ...] = ()
+    # The nodes that the environment shows in part.
+    partial: Mapping[str, Part] = field(default_factory=dict)
     # The built nodes that the environment does not show.
     unpublished: tuple[str, ...] = ()
     # The nodes that a promotion would re-point or remove.
@@ -226,7 +229,11 @@ def _looked_up(workspace: Workspace, status: Status, warehouse: Warehouse) -> St
     )
     if status.schema and status.schema != workspace.production_schema:
         foreign = published_elsewhere(workspace.repository, warehouse, status.schema)
-        status = replace(status, published=str(foreign) if foreign else None)
+        status = replace(
+            status,
+            published=str(foreign) if foreign else None,
+            partial=parts_shown(warehouse, status.schema),
+        )
     if status.environment is None or status.commit is None or status.problems:
         return status
     here, keeps = as_environment(workspace, revision_of(workspace))

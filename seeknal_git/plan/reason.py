@@ -33,6 +33,7 @@ class Because(Enum):
     INPUT_AGAIN = auto()  # the inputs
     TABLE_BEHIND = auto()
     INPUT_CHANGED = auto()  # the inputs
+    IN_PART = auto()
     DATA_SINCE = auto()
     DATA = auto()
     FORM = auto()  # values: a view, or a table

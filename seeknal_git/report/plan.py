@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from seeknal_git.environments.parts import parts_in_words
 from seeknal_git.errors import some
 from seeknal_git.names import argument, of_option, split_id
 from seeknal_git.nodes.values import of_the_moment
@@ -249,6 +250,9 @@ def _doubts(planned: Planned, found: Found | None) -> list[str]:
     lines = []
     if found is not None and found.unread:
         lines.append(f"The warehouse was not read, so this plan goes by git alone: {found.unread}")
+    if found is not None and found.partial:
+        said = parts_in_words(planned.environment.name, found.partial)
+        lines.append(f"{said} {_run(planned)} completes it.")
     if found is not None and found.missing:
         cure = "" if planned.head.absent else f": {_run(planned)} builds what is missing"
         lines.append(f"{_are(len(found.missing))} missing of those to re-use{cure}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from seeknal_git.environments.parts import parts_as_json
 from seeknal_git.report import partitions
 from seeknal_git.report.plan import as_change
 from seeknal_git.report.reasons import worded
@@ -82,6 +83,7 @@ def _found_as_json(found: Found | None) -> dict[str, Any]:
     return {
         "built": sorted(tables.built) if tables else None,
         "missing": sorted(tables.missing) if tables else None,
+        "partial": parts_as_json(found.partial if found else {}),
         "unread": found.unread if found else None,
         "failing": list(answers.failing) if answers else None,
         "warned": list(answers.warned) if answers else None,

@@ -30,6 +30,7 @@ _WORDS = {
     Because.INPUT_AGAIN: "reads {nodes}, which is built again",
     Because.TABLE_BEHIND: "a table behind it is built again",
     Because.INPUT_CHANGED: "reads {nodes}, which changed",
+    Because.IN_PART: "it was built in part",
     Because.DATA_SINCE: "the raw data behind it moved on since it was built",
     Because.DATA: "its raw data moved on",
     Because.FORM: "it is {values[0]} now",

@@ -6,7 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.build.failed_checks import Violation, known_violations
-from seeknal_git.names import command_line, parts
+from seeknal_git.environments.parts import extent_in_words, parts_as_json, parts_in_words
+from seeknal_git.names import command_line
+from seeknal_git.names import parts as in_parts
 from seeknal_git.plan.reason import Because
 from seeknal_git.plan.wording import said_of_use
 from seeknal_git.report import partitions, violations
@@ -64,6 +66,8 @@ def notes(result: RunResult) -> None:
         if not result.is_published:
             note("Nothing was published: the environment is as it was.")
         return
+    if result.done is not None and (parts := result.work.parts(result.done.progress.built)):
+        note(parts_in_words(result.environment, parts))
     if result.uncommitted:
         note("There are uncommitted changes: a merge takes only what is committed.")
         if result.next_step is not None:
@@ -136,7 +140,7 @@ def _warnings(done: Reconciled) -> list[Violation]:
 def _failed(node: str, why: str, checks: list[Violation], elsewhere: str | None) -> None:
     """A node that failed: because of checks, of the engine, or of both."""
     if why not in [violation.message for violation in checks]:
-        first, *others = parts(why)
+        first, *others = in_parts(why)
         out(f"{coloured('failed')}: {node}: {first}")
         if others:
             out(*(f"  {line}" for line in others))
@@ -237,7 +241,9 @@ def _known(work: Work) -> None:
 def _to_do(work: Work, node: str) -> tuple[str, str]:
     if node in work.failing:
         return "fail", "it failed before, and nothing was mended"
-    reason = work.reasons.get(node)
+    reason, limits = work.reasons.get(node), work.inventory.limits
+    if reason and limits and (part := limits.parts().get(node)):
+        return "build", f"{worded([reason])}; in part: {extent_in_words(part)}"
     return ("build", worded([reason])) if reason else ("check", "its checks have no answer yet")
 
 
@@ -266,6 +272,7 @@ def work_as_json(work: Work) -> dict[str, Any]:
         "reused": list(work.reused),
         "repoint": list(work.moves.repointed),
         "remove": list(work.moves.removed),
+        "partial": parts_as_json(limits.parts() if (limits := work.inventory.limits) else {}),
     }
 
 
@@ -300,6 +307,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "skipped": list(done.progress.skipped),
         "warnings": [f"{warning.node}: {warning.message}" for warning in _warnings(done)],
         "warned": [violations.as_json(warning, elsewhere) for warning in _warnings(done)],
+        "partial": parts_as_json(done.work.parts(done.progress.built)),
         "doubted": [{"node": node, "message": why} for node, why in done.progress.doubts],
     }
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from seeknal_git.environments.parts import parts_as_json, parts_listed
 from seeknal_git.environments.publications import Shown, nearest
 from seeknal_git.report.history import about, between_as_json, moved, record_as_json
 from seeknal_git.report.plan import moved_words
@@ -66,6 +67,8 @@ def _tables(status: Status, room: int) -> dict[str, str]:
         return {"Built": "unknown, as raw data is missing"}
     nodes = counted(status.nodes or tables, "node")
     rows = {"Built": f"{len(status.built)} of {counted(tables, 'table')}, {nodes}"}
+    if status.partial:
+        rows["Partial"] = parts_listed(status.partial)
     if status.unbuilt:
         rows["Unbuilt"] = f"{listed(status.unbuilt, room - 20)}{_cure(status)}"
     if status.unpublished:
@@ -234,7 +237,7 @@ def past_as_json(found: Past) -> dict[str, Any]:
 
 
 def as_json(status: Status) -> dict[str, Any]:
-    return {"version": 1, **asdict(status)}
+    return {"version": 1, **asdict(status), "partial": parts_as_json(status.partial)}
 
 
 def _ago(moment: datetime | None) -> str:
@@ -275,6 +278,7 @@ def _row(environment: EnvironmentState) -> list[Any]:
         left = (
             "expired" if days <= 0 else f"in {days:.0f} d" if days >= 1 else f"in {days * 24:.0f} h"
         )
+    partial = len(environment.partial)
     branch = f"{environment.branch} (gone)" if environment.branch_is_gone else environment.branch
     beside = (
         [environment.ahead, environment.behind]
@@ -288,7 +292,7 @@ def _row(environment: EnvironmentState) -> list[Any]:
         *beside,
         _idle(environment.used_at),
         left,
-        environment.nodes,
+        f"{environment.nodes}, {partial} partial" if partial else environment.nodes,
     ]
 
 

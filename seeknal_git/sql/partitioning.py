@@ -61,6 +61,14 @@ class Partitioning:
         """The last partition that there can be."""
         return _ordinal(self.every, _LAST) if self.every else self.buckets - 1
 
+    def interval(self, moment: datetime) -> int:
+        """The number of the interval that a moment lies in."""
+        return _ordinal(self.every or "", moment)
+
+    def start(self, ordinal: int, hours: int = 0) -> datetime:
+        """The beginning of an interval, and some hours after it."""
+        return _moved(_start(self.every or "", ordinal), hours)
+
     def label(self, ordinal: Ordinal) -> str:
         """A partition in words: the beginning of an interval, or the number of a bucket."""
         if ordinal is None:

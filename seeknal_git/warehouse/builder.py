@@ -210,6 +210,7 @@ def _snapshot(
         unstable=blueprint.unstable,
         query=query,
         form=blueprint.form,
+        part=blueprint.part,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from seeknal_git.errors import WarehouseError
-from seeknal_git.warehouse.model import Query
+from seeknal_git.sql.partitioning import Ordinal, ranges_of
+from seeknal_git.warehouse.model import Part, Query
 
 _HEX = re.compile(r"[0-9a-f]*")
 _COMMIT = re.compile(r"([0-9a-f]{40})?")  # "" if no commit has the nodes that were published
@@ -65,6 +67,29 @@ def query(pieces: str | None, reads: str | None, folder: Path | None = None) -> 
 def numbers(text: str) -> str:
     """The numbers of pieces. Raises WarehouseError."""
     return text if _NUMBERS.fullmatch(text) else _refused("piece", text)
+
+
+def part(text: str | None) -> Part | None:
+    """The part of a table that was built; None for a whole one. Raises WarehouseError."""
+    if text is None:
+        return None
+    kept = mapping(text)
+    try:
+        whole: list[Ordinal] = [None] if kept["outside"] else []
+        whole += [at for low, high in kept["whole"] for at in range(int(low), int(high) + 1)]
+        over = tuple(map(str, kept["over"]))
+        return Part(str(kept["since"]), str(kept["until"]), int(kept["held"]), tuple(whole), over)
+    except (KeyError, TypeError, ValueError):
+        _refused("part", text)
+        raise
+
+
+def packed_part(found: Part | None) -> str | None:
+    """A part as the state keeps it. See `part`."""
+    if found is None:
+        return None
+    inside = ranges_of(at for at in found.whole if at is not None)
+    return json.dumps({**asdict(found), "whole": inside, "outside": None in found.whole})
 
 
 def packed(found: Query | None) -> tuple[str | None, str | None]:

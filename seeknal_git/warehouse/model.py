@@ -132,6 +132,18 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a table that a run on a branch has built."""
+
+    since: str = ""  # the first partition that it may have, in words; "" for the first of all
+    until: str = ""  # the partition that it ends before; "" if it does not
+    held: int = 0  # the number of its partitions
+    whole: tuple[Ordinal, ...] = ()  # the partitions that the whole table has
+    # The inputs in part that it is computed of, where it has no partitions of its own.
+    over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """An immutable table.
 
@@ -157,6 +169,7 @@ class Snapshot:
     pieces: str = ""
     partitions: Partitions | None = None  # if this run made it
     read: Files | None = None  # if this run made it of several files
+    part: Part | None = None  # None for a whole table
 
     @property
     def is_in_pieces(self) -> bool:
@@ -210,6 +223,7 @@ class Blueprint:
     query: Query | None = None  # of a view: `sql`, with each table and file apart
     # Of a source that is a view: kept file → its path in the project.
     files: Mapping[str, str] = field(default_factory=dict)
+    part: Part | None = None  # of a table in part
 
 
 # The build of a history's version that production made begins with this letter.
@@ -281,6 +295,8 @@ class InPieces:
     store: Store | None  # the table, if there is one
     # All pieces of the snapshot by their partitions.
     wanted: Mapping[Ordinal, Piece] = field(default_factory=dict)
+    # The partitions that its rows may be of: those of the whole table.
+    there: Collection[Ordinal] = ()
     # Of a source, whose rows tell: the piece of a partition, by the hash of its rows.
     named: Callable[[Ordinal, str], Piece] | None = None
 

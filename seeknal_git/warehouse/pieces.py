@@ -243,7 +243,7 @@ def _numbered(
     input has are without a number."""
     ordinal, inside = _ordinal(order), order.partitioning.inside(_ordinal(order))
     built = is_among(ordinal, [at for at in missing if at is not None])
-    there = is_among(ordinal, [at for at in order.wanted if at is not None])
+    there = is_among(ordinal, [at for at in order.there if at is not None])
     number = f"CASE WHEN {built} THEN {ordinal} - {first - base - 1} "
     number += f"WHEN NOT {inside} THEN {base} END"
     rows = _rows_with(order, number, sql)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Listener,
         Move,
         Outcome,
+        Part,
         Piece,
         Publication,
         Published,
@@ -77,6 +78,10 @@ class Snapshots(Protocol):
 
     def store(self, storage: str, there: Collection[str]) -> Store | None:
         """The table of some pieces. there: names of snapshot tables, in lower case."""
+        ...
+
+    def parts(self, ids: Sequence[str]) -> dict[str, Part]:
+        """Id of a snapshot in part → the part that it holds."""
         ...
 
     def audits(self, ids: Sequence[str]) -> dict[str, Audit]:

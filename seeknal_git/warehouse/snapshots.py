@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.names import STATE
 from seeknal_git.warehouse import pieces, protocol, unused_pieces, unused_tables
 from seeknal_git.warehouse.catalog import Catalog
-from seeknal_git.warehouse.forms import identifier, mapping, numbers, packed, query
+from seeknal_git.warehouse.forms import (
+    identifier,
+    mapping,
+    numbers,
+    packed,
+    packed_part,
+    part,
+    query,
+)
 from seeknal_git.warehouse.model import (
     Audit,
+    Part,
     Piece,
     Rules,
     Snapshot,
@@ -46,6 +55,7 @@ _FIELDS = {
     "pieces": "coalesce(pieces, '')",
     "query": "query",
     "reads": "reads",
+    "part": "part",
 }
 
 
@@ -63,12 +73,13 @@ class SnapshotTables(protocol.Snapshots):
         tables, folder = self.tables(), self.catalog.folder
         there: list[Snapshot] = []
         gone: list[Snapshot] = []
-        for number, *rest, form, kept, text, reads in rows:
+        for number, *rest, form, kept, text, reads, partial in rows:
             snapshot = replace(
                 Snapshot(identifier(number), *rest),
                 query=query(text, reads, folder),
                 form=form,
                 pieces=numbers(kept),
+                part=part(partial),
             )
             (there if tables.issuperset(snapshot.tables) else gone).append(snapshot)
         return there, gone
@@ -93,6 +104,14 @@ class SnapshotTables(protocol.Snapshots):
 
     def store(self, storage: str, there: Collection[str]) -> Store | None:
         return pieces.store_of(self.connection, storage, there)
+
+    def parts(self, ids: Sequence[str]) -> dict[str, Part]:
+        rows = self.connection.execute(
+            f"SELECT id, part FROM {with_later_columns('snapshots')} "
+            "WHERE part IS NOT NULL AND id IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
+            [list(ids)],
+        ).fetchall()
+        return {id_: found for id_, text in rows if (found := part(text))}
 
     def audits(self, ids: Sequence[str]) -> dict[str, Audit]:
         rows = self.connection.execute(
@@ -156,6 +175,7 @@ def record_snapshots(
             snapshot.form,
             snapshot.pieces,
             *packed(snapshot.query),
+            packed_part(snapshot.part),
             json.dumps(reading) if reading else None,
         )
         for snapshot, reading in made

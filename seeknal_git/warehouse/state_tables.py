@@ -103,7 +103,8 @@ _FIRST_COLUMNS = {
 }
 # Columns that came later. To add one that exists costs a tenth of a millisecond and writes nothing.
 # `query` and `reads` are of a view over several tables or files: its SELECT around their names, as
-# JSON, and their names, with blanks between them. `form` and `pieces` are of a node in pieces.
+# JSON, and their names, with blanks between them. `form` and `pieces` are of a node in pieces, and
+# `part` is of a table in part.
 LATER_COLUMNS = {
     "snapshots": {
         "identity": "VARCHAR",
@@ -114,6 +115,7 @@ LATER_COLUMNS = {
         "reads": "VARCHAR",
         "form": "VARCHAR",
         "pieces": "VARCHAR",
+        "part": "VARCHAR",
     },
     "publications": {
         "seconds": "DOUBLE",

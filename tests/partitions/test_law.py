@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,15 +54,20 @@ def test_production_equals_a_build_from_nothing() -> None:
 
 
 class Walk:
-    def __init__(self, repo: Repo, orders: list[tuple[str, int, int]]) -> None:
-        self.repo, self.transforms = repo, dict(TRANSFORMS)
+    def __init__(
+        self,
+        repo: Repo,
+        orders: list[tuple[str, int, int]],
+        transforms: Mapping[str, Transform] = TRANSFORMS,
+    ) -> None:
+        self.repo, self.transforms = repo, dict(transforms)
         self.raw = Raw(dict(enumerate(orders)), {}, {1: "Rome", 2: "Oslo", 3: "Bonn", 4: "Rome"})
         repo.path.mkdir()
         repo.git("init", "--quiet")
         repo.write("seeknal_project.yml", "name: shop\n")
         repo.write(".gitignore", "data/\n")
         self.raw.write(repo)
-        write_nodes(repo)
+        write_nodes(repo, transforms)
         repo.commit("The project")
         repo.seeknal("run")
         self.compare()
