@@ -511,3 +511,28 @@ def test_a_production_of_another_name_goes_on_with_the_history(kept: Repo) -> No
     kept.git("config", "seeknal.productionBranch", "trunk")
     kept.seeknal("run")
     assert intervals(kept, schema="trunk") == SECOND
+
+
+def test_a_source_in_python_keeps_changes_too(kept: Repo) -> None:
+    kept.git("rm", "--quiet", ORDERS)
+    kept.write(
+        "seeknal/orders.py",
+        """
+        from seeknal.pipeline import source
+
+        @source(name="orders", source="csv", table="raw/orders.csv", keep="changes", key=["id"])
+        def orders(): ...
+        """,
+    )
+    kept.commit("In Python")
+    load(kept, {1: "new", 2: "paid", 4: "new"})
+    kept.seeknal("run")
+    assert intervals(kept) == SECOND
+    kept.replace(VERSIONS, "count(*) AS versions", "count(*) + 0 AS versions")
+    assert kept.built() == ["transform.versions"]
+
+
+def test_status_says_that_a_history_without_its_tables_is_lost(kept: Repo) -> None:
+    kept.tamper(f'DROP TABLE _snapshots."{tables(kept)[0]}"')
+    said = kept.seeknal("status", code=None)
+    assert "no run builds the loads before again that changes.orders had" in said.out + said.err

@@ -9,7 +9,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from seeknal_git.errors import Problem, ProjectError, UsageError
-from seeknal_git.names import called, view_names
+from seeknal_git.names import CHANGES, called, view_names
 from seeknal_git.nodes.kinds import WITHOUT_TABLE
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.definitions import Member, Project
@@ -183,10 +183,11 @@ class Graph:
 
 
 def python_of(nodes: Iterable[str], paths: Mapping[str, str]) -> frozenset[str]:
-    """The nodes whose table a function makes. paths: their files. A source in Python has no
-    code."""
+    """The nodes whose table a function makes. paths: their files. A source in Python has no code,
+    nor has its history."""
+    apart = ("source.", f"{CHANGES}.")
     return frozenset(
-        node for node in nodes if paths[node].endswith(".py") and not node.startswith("source.")
+        node for node in nodes if paths[node].endswith(".py") and not node.startswith(apart)
     )
 
 

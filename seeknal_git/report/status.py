@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.environments.parts import parts_as_json, parts_listed
 from seeknal_git.environments.publications import Shown, nearest
+from seeknal_git.names import is_changes
 from seeknal_git.report.history import about, between_as_json, moved, record_as_json
 from seeknal_git.report.plan import moved_words
 from seeknal_git.report.terminal import (
@@ -123,6 +125,20 @@ def _production(production: Production) -> str:
     return f"{production.branch} {at}{since}"
 
 
+def _missing(status: Status) -> Iterator[str]:
+    """The tables that are gone. A run does not bring back the loads of a history."""
+    for schema, nodes in status.missing.items():
+        yield (
+            f"tables that schema {schema} shows are missing: {', '.join(nodes)}:"
+            " seeknal run builds them again"
+        )
+        if histories := [node for node in nodes if is_changes(node)]:
+            yield (
+                f"no run builds the loads before again that {', '.join(histories)} had: restore the"
+                " warehouse, if nobody dropped these tables on purpose"
+            )
+
+
 def _alarms(status: Status) -> list[str]:
     production = status.production
     found = list(status.problems)
@@ -147,11 +163,7 @@ def _alarms(status: Status) -> list[str]:
             "production shows nodes that are in no commit: seeknal promote goes back to the tip, "
             f"git restore --source {(production.published or '')[:8]} seeknal brings them here"
         )
-    for schema, nodes in status.missing.items():
-        found.append(
-            f"tables that schema {schema} shows are missing: {', '.join(nodes)}:"
-            " seeknal run builds them again"
-        )
+    found += _missing(status)
     found += [f"production cannot read {node}: {why}" for node, why in status.broken.items()]
     found += [f"{moved_words(moved)} seeknal run reads it again" for moved in status.moved]
     return found

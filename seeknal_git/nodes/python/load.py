@@ -11,6 +11,7 @@ from typing import Any
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.names import folded
+from seeknal_git.nodes.changes import history_of
 from seeknal_git.nodes.kinds import module_of
 from seeknal_git.nodes.load import node_of
 from seeknal_git.nodes.node import Input, Node
@@ -61,6 +62,8 @@ def load_nodes(
         try:
             node, told = _load(declared, source, around, known)
             nodes.append(node)
+            if history := history_of(node):
+                nodes.append(history)
             warnings += told
         except ProjectError as exc:
             problems += exc.problems

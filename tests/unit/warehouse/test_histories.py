@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seeknal_git.warehouse.histories import extended
 from seeknal_git.warehouse.model import Addition, Blueprint, relation
+from tests.conftest import examples
 
 START = datetime.fromisoformat("2026-01-01")
 # The types that columns may have: numbers fit all of them, in both directions.
@@ -67,6 +68,7 @@ def blueprint(number: int) -> Blueprint:
     )
 
 
+@settings(max_examples=examples(20))
 @given(loads=st.lists(LOADS, min_size=1, max_size=12))
 def test_a_version_is_what_the_loads_say(loads: list[tuple[Columns, dict[int, list[Any]]]]) -> None:
     law, before = Law(), tuple[str, ...]()
