@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,17 +51,13 @@ class Query:
     file: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked(Query):
     """A question, and whoever listens to the answer: first to notes on it, then to the rows."""
 
-    sql: str | None
-    environment: str | None
     form: str
     note: Callable[[str], None]
     show: Callable[[Answer], None]
-    limit: int | None = None
-    file: Path | None = None
 
     def listener(self, notes: Iterable[str] = ()) -> Listener:
         def hear(answer: Answer) -> None:
@@ -138,15 +134,7 @@ def stream(
 
     Raises what `query` raises.
     """
-    asked = _Asked(
-        question.sql,
-        question.environment,
-        form,
-        note,
-        show,
-        question.limit,
-        question.file,
-    )
+    asked = _Asked(**asdict(question), form=form, note=note, show=show)
     if question.failed is not None:
         if question.at is not None:
             raise UsageError("--failed asks what was built last: it goes without --at.")
