@@ -127,10 +127,12 @@ class SnapshotTables(protocol.Snapshots):
             f"SELECT node, reading FROM {with_later_columns('snapshots')} "
             "WHERE reads LIKE '@%' AND reading IS NOT NULL ORDER BY number"
         ).fetchall()
+        kept = ((node, mapping(text).get("files")) for node, text in rows)
         return {
-            file: (node, path)
-            for node, text in rows
-            for file, path in mapping(text).get("files", {}).items()
+            file: (node, str(path))
+            for node, files in kept
+            if isinstance(files, dict)  # somebody else may have written the state
+            for file, path in files.items()
         }
 
     def kept(self, rules: Rules) -> dict[str, str]:
