@@ -17,7 +17,7 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.partitions import UNBOUND, Layout, Layouts, Undivided
 from seeknal_git.project.snapshot_ids import again, deciding, is_build
-from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning, has_marks
+from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning, has_marks, in_partition
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import Blueprint, InPieces, Piece, Snapshot
 from seeknal_git.warehouse.protocol import Builder
@@ -86,11 +86,20 @@ class Pieces:
         wanted = {piece.ordinal: piece for piece in self.wanted(node.id, reading, order.storage)}
         known = order.store.pieces if order.store else {}
         missing = [at for at, piece in wanted.items() if piece.id not in known]
-        blueprint = rendering({**relations, **reading.relations(missing)})
-        there = reading.ordinals
+        order = replace(order, wanted=wanted, there=reading.ordinals)
         if limit := self._limit(node.id):
-            blueprint = replace(blueprint, part=limit.part(list(wanted), there))
-        return builder.build_pieces(replace(order, blueprint=blueprint, wanted=wanted, there=there))
+            part = limit.part(list(wanted), order.there)
+            whole = replace(whole, part=part)
+            order = replace(order, blueprint=whole)
+        if not layout.is_stated and not has_marks(node.sql or ""):
+            sql = rendering({**relations, **reading.relations(missing)}).sql
+            return builder.build_pieces(replace(order, blueprint=replace(whole, sql=sql)))
+
+        def sql_of(at: Ordinal) -> str:
+            sql = rendering({**relations, **reading.relations([at])}).sql
+            return in_partition(sql, layout.partitioning, at)
+
+        return builder.build_pieces(replace(order, sql_of=sql_of))
 
     def _need_no_pieces(self, node: Node) -> None:
         """Raise NodeFailed for a node that cannot be built as a whole."""

@@ -39,6 +39,7 @@ class Verified:
     only_before: Rest | None = None  # rows of the old version alone
     only_after: Rest | None = None  # rows of the new version alone
     reused: bool = False  # whether the promise is that of a reader
+    partitions: bool = False  # whether pieces are compared with a build of the whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def _executed(trial: Trial, left_out: Mapping[str, str]) -> Verified:
         raise Obstacle(f"any column may be different each time ({constructs})")
     try:
         comparison = warehouse.scratch.compare(before, after, kept)
-        return _judged(node, comparison, kept, _words_of(old, left_out))
+        return judged(node, comparison, kept, _words_of(old, left_out))
     except SqlError as exc:
         raise Obstacle(exc.message) from exc
 
@@ -143,7 +144,8 @@ def _kept(columns: Columns, left_out: Mapping[str, str]) -> Columns:
     return tuple(column for column in columns if folded(column[0]) not in left_out)
 
 
-def _judged(node: str, found: Comparison, columns: Columns, left_out: str | None) -> Verified:
+def judged(node: str, found: Comparison, columns: Columns, left_out: str | None) -> Verified:
+    """The outcome of a comparison. left_out: the columns that it leaves out, in words."""
     names = tuple(name for name, _ in columns)
     if not found.equal:
         return Verified(

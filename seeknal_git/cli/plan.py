@@ -41,6 +41,11 @@ Verify = Annotated[
 ]
 
 
+Everything = Annotated[
+    bool, typer.Option("--all", help="With --verify: compare all partitions, not a sample.")
+]
+
+
 @with_options
 def plan(
     env: Environment = None,
@@ -50,6 +55,7 @@ def plan(
     verbose: Verbose = False,
     markdown: Markdown = False,
     verify: Verify = False,
+    everything: Everything = False,
     as_json: AsJson = False,
     values: Values = NO_VALUES,
     data_root: DataRoot = None,
@@ -66,7 +72,8 @@ def plan(
     With --into, the merge is made in memory, and compared with the branch that it would go into.
     The exit code is 1 if it conflicts, as text or as a pipeline. With --verify, both versions of
     each METADATA or NON_BREAKING change are executed on production's tables and have to return the
-    same, and so does each re-used reader. Nothing is written.
+    same, and so does each re-used reader. Of a node with `partition:`, some partitions are compared
+    with a build of the whole; with --all, all of them. Nothing is written.
 
     With --select, only some nodes are shown, with the changes that reach them.
 
@@ -88,7 +95,8 @@ def plan(
         env,
         select=choice.selecting(),
         into=into,
-        verify=verify,
+        verify=verify or everything,
+        everything=everything,
         create=create,
         carry=not (as_json or markdown),
         observer=TERMINAL,

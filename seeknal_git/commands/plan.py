@@ -63,6 +63,7 @@ def plan_changes(
     exclude: str = "",
     into: str | None = None,
     verify: bool = False,
+    everything: bool = False,
     create: bool = False,
     carry: bool = False,
     observer: Observer = NOBODY,
@@ -74,7 +75,9 @@ def plan_changes(
     select, exclude: the nodes that the plan is about, in the grammar of docs/selection.md; by
     default, all. The saved plan is about all nodes.
     into: plan the merge into this branch, which is made in memory.
-    verify: execute both versions of each harmless change on production's tables, and compare.
+    verify: execute both versions of each harmless change on production's tables, and compare; also
+    a sample of the partitions that are there with a build of the whole node.
+    everything: compare all partitions.
     create: create a branch of that name, even if the name looks like a typo; needs `carry`.
     carry: create a missing branch, and let uncommitted changes follow to the environment's branch.
 
@@ -96,7 +99,7 @@ def plan_changes(
     _note_left_out(workspace, planned, observer)
     for name in planned.head.unused_params:
         observer.note(f"No node uses the parameter {name}.")
-    verified = _verified(workspace, planned) if verify else None
+    verified = _verified(workspace, planned, everything=everything) if verify else None
     return PlanResult(
         planned,
         found_in_warehouse(workspace, planned),
@@ -126,10 +129,12 @@ def _note_left_out(workspace: Workspace, planned: Planned, observer: Observer) -
         )
 
 
-def _verified(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
+def _verified(
+    workspace: Workspace, planned: Planned, *, everything: bool = False
+) -> tuple[Verified, ...]:
     from seeknal_git.commands.verify import verify_plan  # loads the engine
 
-    return verify_plan(workspace, planned)
+    return verify_plan(workspace, planned, everything=everything)
 
 
 def _broken_promise(planned: Planned, verified: tuple[Verified, ...] | None) -> SeeknalError | None:

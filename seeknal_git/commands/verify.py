@@ -19,6 +19,7 @@ from seeknal_git.project.raw_data import reach_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.interrupt import interruptible
 from seeknal_git.warehouse.opening import open_for_scratch
+from seeknal_git.warehouse.protocol import Warehouse
 
 _PROMISES = (Category.METADATA, Category.NON_BREAKING)
 _BUG = (
@@ -36,13 +37,18 @@ class _Promise:
     reused: bool = False
 
 
-def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
-    """Try each promise of a plan on production's tables.
+def verify_plan(
+    workspace: Workspace, planned: Planned, *, everything: bool = False
+) -> tuple[Verified, ...]:
+    """Try each promise of a plan on production's tables, and compare partitions that are there with
+    a build of the whole.
 
-    Raises WarehouseError if these cannot be read.
+    everything: compare all partitions, not a sample. Raises WarehouseError if the tables cannot be
+    read.
     """
     promises = [*_of_edits(planned), *_of_readers(planned)]
-    if not promises:
+    in_pieces = planned.head.graph.structure.pieces
+    if not promises and not in_pieces:
         return ()
     if not workspace.has_warehouse:
         raise WarehouseError(
@@ -59,9 +65,27 @@ def verify_plan(workspace: Workspace, planned: Planned) -> tuple[Verified, ...]:
         faults = broken(workspace, warehouse, shown)
         built = {node: one.relation for node, one in shown.items() if node not in faults}
         bench = Bench(warehouse, base, head, planned.head.root, edits, built)
-        return interruptible(
-            lambda: tuple(_verified(bench, promise) for promise in promises), lambda: [warehouse]
-        )
+
+        def results() -> tuple[Verified, ...]:
+            found = [_verified(bench, promise) for promise in promises]
+            if in_pieces:
+                found += _of_partitions(workspace, planned, warehouse, everything)
+            return tuple(found)
+
+        return interruptible(results, lambda: [warehouse])
+
+
+def _of_partitions(
+    workspace: Workspace, planned: Planned, warehouse: Warehouse, everything: bool
+) -> list[Verified]:
+    """The partitions that the environment shows, against a build of the whole."""
+    from seeknal_git.build.trial_partitions import tried_partitions
+
+    graph = planned.head.graph
+    schemas = [planned.environment.schema, workspace.production_schema]
+    tables = warehouse.scratch.built(schemas, dict(graph.wholes))
+    built = {node: published.relation for node, (_, published) in tables.items()}
+    return list(tried_partitions(warehouse, graph, built, everything=everything))
 
 
 def _of_edits(planned: Planned) -> Iterator[_Promise]:
@@ -116,6 +140,10 @@ def _broken(planned: Planned, verified: Verified, category: Category | None) -> 
     )
     if verified.result == "cannot be built":
         message = f"{node.id} is called {called}, and cannot be built: {verified.reason}"
+    elif verified.partitions:
+        message = f"The partitions of {node.id} differ from a build of all of it."
+        hint = "Say how far its SQL looks with `reads:`, or leave out `partition:`."
+        return Problem(message, node.path, node.line("partition"), hint, node.id)
     elif verified.reused:
         message = f"{node.id} is called re-used, and returns something else over its new inputs."
     else:

@@ -35,6 +35,9 @@ class Layout:
     partitioning: Partitioning
     # The inputs that are read partition by partition; all others are read as a whole.
     windows: Mapping[str, Window] = field(default_factory=dict)
+    # Whether the author says which partitions are read, in place of a proof. One statement for
+    # several might give other rows than one for each.
+    is_stated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class Layouts:
         names = [name for name, _ in graph.columns[identifier] or ()]
         found = locality(parsed(sql)[0], inputs, names, own.by, own.every or BUCKET)
         if found.is_local:
-            return Layout(own, windows)
+            return Layout(own, windows, bool(stated))
         line = node.line("partition")
         if found.location is not None:
             return Undivided(

@@ -49,6 +49,8 @@ def _colour(verified: Verified) -> str:
 
 def _words(verified: Verified) -> str:
     """The result of a node in one line."""
+    if verified.partitions:
+        return f"in pieces, {_result(verified)}"
     return f"re-used, {_result(verified)}" if verified.reused else _result(verified)
 
 
@@ -97,6 +99,7 @@ def as_json(verified: Sequence[Verified] | None) -> list[dict[str, Any]] | None:
                 "columns": len(verdict.columns) if verdict.result in ("equal", "differs") else None,
                 "reason": verdict.reason,
                 "reused": verdict.reused,
+                "partitions": verdict.partitions,
                 "only_before": _rest_as_json(verdict, verdict.only_before),
                 "only_after": _rest_as_json(verdict, verdict.only_after),
             }

@@ -297,6 +297,8 @@ class InPieces:
     wanted: Mapping[Ordinal, Piece] = field(default_factory=dict)
     # The partitions that its rows may be of: those of the whole table.
     there: Collection[Ordinal] = ()
+    # The rows of one partition, if each is built by a statement of its own.
+    sql_of: Callable[[Ordinal], str] | None = None
     # Of a source, whose rows tell: the piece of a partition, by the hash of its rows.
     named: Callable[[Ordinal, str], Piece] | None = None
 

@@ -13,7 +13,6 @@ from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.partitioning import (
     Ordinal,
     Partitioning,
-    has_marks,
     in_partition,
     is_among,
     ranges_in,
@@ -256,17 +255,15 @@ def _numbered(
 def _statements(
     order: InPieces, missing: Mapping[Ordinal, Piece]
 ) -> Iterator[tuple[Mapping[Ordinal, Piece], str]]:
-    """The statements that build some partitions: one for all of them, unless it is told which one
-    it builds."""
-    sql, partitioning = order.blueprint.sql, order.partitioning
-    if not has_marks(sql):
+    """The statements that build some partitions: one for all of them, or one for each."""
+    if order.sql_of is None:
         if missing or order.store is None:
-            yield missing, sql
+            yield missing, order.blueprint.sql
         return
     if order.store is None:
-        yield {}, in_partition(sql, partitioning, partitioning.begin)
+        yield {}, in_partition(order.blueprint.sql)
     for at, piece in missing.items():
-        yield {at: piece}, in_partition(sql, partitioning, at)
+        yield {at: piece}, order.sql_of(at)
 
 
 def _number(ordinal: Ordinal, first: int, base: int) -> int:

@@ -345,3 +345,20 @@ def test_aggregations_are_built_bucket_by_bucket(daily: Repo) -> None:
 def test_a_choice_among_equal_rows_is_named_as_the_reason(daily: Repo) -> None:
     daily.replace(YML, "sum(amount)", "first(amount)")
     assert "other rows each time it is built (first" in daily.seeknal("validate").err
+
+
+def test_verify_compares_pieces_with_the_whole(daily: Repo) -> None:
+    said = daily.seeknal("plan", "--verify").out
+    assert "transform.daily    in pieces, equal on 3 rows, 2 columns (3 of 3 partitions)" in said
+    rolling = Transform(
+        "SELECT a.day, count(*) AS n FROM transform.daily AS a\n"
+        "JOIN transform.daily AS b ON b.day <= a.day GROUP BY a.day",
+        ("transform.daily",),
+        DAILY.partition,
+        "{transform.daily: {before: 1d}}",
+    )
+    daily.write("seeknal/transforms/rolling.yml", rolling.yml("rolling"))
+    daily.commit("It looks back further than it says")
+    daily.seeknal("run")
+    refused = daily.seeknal("plan", "--all", code=1)
+    assert "The partitions of transform.rolling differ from a build of all of it" in refused.err
