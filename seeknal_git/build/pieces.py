@@ -70,17 +70,12 @@ class Pieces:
 
         reads: the snapshots of its inputs. Raises SqlError, or NodeFailed.
         """
-        layout = self.layouts.of(node.id)
-        if isinstance(layout, Undivided) and layout.is_mistake:
-            raise NodeFailed(f"{layout.why} ({layout.path}:{layout.line})")
-        if not isinstance(layout, Layout):
-            return None
-        if not all(reads[name].is_in_pieces for name in layout.windows):
-            self._need_no_pieces(node)
+        layout = self._layout(node, reads)
+        if layout is None:
             return None
         relations = {name: snapshot.relation for name, snapshot in reads.items()}
         whole = rendering(relations)
-        order = self._order(builder, node, whole, builder.columns(whole.sql))
+        order = self._order(builder, node, whole, builder.columns(in_partition(whole.sql)))
         pieces = {name: builder.pieces(reads[name]) for name in layout.windows}
         reading = Reading.of(layout, pieces, reads)
         wanted = {piece.ordinal: piece for piece in self.wanted(node.id, reading, order.storage)}
@@ -101,12 +96,21 @@ class Pieces:
 
         return builder.build_pieces(replace(order, sql_of=sql_of))
 
-    def _need_no_pieces(self, node: Node) -> None:
-        """Raise NodeFailed for a node that cannot be built as a whole."""
+    def _layout(self, node: Node, reads: Mapping[str, Snapshot]) -> Layout | None:
+        """How a node is built partition by partition; None if it is built as a whole. Raises
+        NodeFailed for a mistake."""
+        layout = self.layouts.of(node.id)
+        if isinstance(layout, Undivided) and layout.is_mistake:
+            raise NodeFailed(f"{layout.why} ({layout.path}:{layout.line})")
+        if not isinstance(layout, Layout):
+            return None
+        if all(reads[name].is_in_pieces for name in layout.windows):
+            return layout
         if has_marks(node.sql or ""):
             raise NodeFailed(f"{UNBOUND} ({node.path}:{node.line('partition')})")
         if self._limit(node.id):
             raise NodeFailed(f"its inputs are not in pieces: run without --since ({node.path})")
+        return None
 
     def _limit(self, node: str) -> Limit | None:
         """The partitions that the run is limited to; None for a whole table."""

@@ -72,10 +72,8 @@ def plan(
     With --into, the merge is made in memory, and compared with the branch that it would go into.
     The exit code is 1 if it conflicts, as text or as a pipeline. With --verify, both versions of
     each METADATA or NON_BREAKING change are executed on production's tables and have to return the
-    same, and so does each re-used reader. Of a node with `partition:`, some partitions are compared
-    with a build of the whole; with --all, all of them. Nothing is written.
-
-    With --select, only some nodes are shown, with the changes that reach them.
+    same, and so does each re-used reader; some partitions of a node are compared with a build of
+    the whole. Nothing is written. With --select, only some nodes are shown.
 
     \b
     Examples:
