@@ -83,7 +83,7 @@ class Pieces:
         missing = [at for at, piece in wanted.items() if piece.id not in known]
         order = replace(order, wanted=wanted, there=reading.ordinals)
         if limit := self._limit(node.id):
-            part = limit.part(list(wanted), order.there)
+            part = limit.part(list(wanted), reading.ordinals)
             whole = replace(whole, part=part)
             order = replace(order, blueprint=whole)
         if not layout.is_stated and not has_marks(node.sql or ""):

@@ -77,7 +77,6 @@ def plan(
 
     \b
     Examples:
-      seeknal plan
       seeknal plan dev
       seeknal plan --select 'tag:daily +orders'
       seeknal plan --into main
