@@ -242,7 +242,7 @@ def test_git_that_checks_out_another_branch_under_a_run_changes_nothing(
     repo.switch("dev", create=True)
     repo.write("data/a.csv", NEW)
     repo.commit()
-    with meanwhile(monkeypatch, Builder, "build", lambda: repo.switch("main")):
+    with meanwhile(monkeypatch, Builder, "load_files", lambda: repo.switch("main")):
         repo.seeknal("run", "--env", "dev")
     assert repo.numbers("SELECT n FROM dev.p") == [(2,)]
     assert repo.git("branch", "--show-current") == "main"
