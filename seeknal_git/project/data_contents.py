@@ -3,6 +3,7 @@ tree has others."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,12 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.project.data_files import DataFile, DataPlaces
 from seeknal_git.project.data_problems import fault, unreadable
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.held_files import Held, Holder, remembered_blob_id
+from seeknal_git.project.held_files import (
+    Held,
+    Holder,
+    remembered_blob_id,
+    remembered_blob_ids,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,18 @@ class DataContents:
             return file.blob or remembered_blob_id(file.at, self.places.cache)
         except FileFault as exc:
             raise unreadable(source, file, exc) from exc
+
+    def blobs(self, source: Node, files: Sequence[DataFile]) -> list[str]:
+        """The same of several files."""
+        known = self.known_blobs(files)
+        return [known.get(file.path) or self.blob(source, file) for file in files]
+
+    def known_blobs(self, files: Iterable[DataFile]) -> dict[str, str]:
+        """Path → blob, of the files that need not be read to know it."""
+        at = {file.path: file.at for file in files if file.blob is None}
+        known = remembered_blob_ids(at.values(), self.places.cache)
+        found = {path: known[place] for path, place in at.items() if place in known}
+        return found | {file.path: file.blob for file in files if file.blob is not None}
 
     def path(self, source: Node, file: DataFile) -> Path:
         """The file to read, on disk. Raises ProjectError."""

@@ -15,7 +15,7 @@ import shutil
 import stat
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +75,17 @@ def remembered_blob_id(path: Path, cache: Cache) -> str:
             return known
         with _opened(path) as descriptor:
             return _hashed(descriptor, path, cache)[0]
+
+
+def remembered_blob_ids(paths: Iterable[Path], cache: Cache) -> dict[Path, str]:
+    """The same of many files at once, of those that were hashed before and not touched since."""
+    keys = {}
+    for path in paths:
+        with suppress(OSError, ValueError):
+            if not (seen := identity(path)).recent:
+                keys[path] = seen.key
+    known = cache.get("file", set(keys.values())) if keys else {}
+    return {path: known[key] for path, key in keys.items() if key in known}
 
 
 def _remembered(seen: Identity, cache: Cache) -> str | None:

@@ -91,7 +91,8 @@ class DataRoot:
     def faults(self, source: Node, files: Iterable[DataFile]) -> list[Problem]:
         """The problems of files that are there: one is empty, or a link that leaves the
         project."""
-        found = []
+        files = list(files)
+        known, folders, found = self._contents.known_blobs(files), dict[Path, Path](), []
         for file in files:
             if file.blob is None and not file.at.is_file():
                 message = (
@@ -100,22 +101,21 @@ class DataRoot:
                 found.append(
                     fault(source, message, "Put the data itself there, or remove the link.")
                 )
-            elif file.blob is None and self._is_private(file):
+            elif file.blob is None and self._is_private(file, real := _real(file.at, folders)):
                 message = f"{file.path} is not raw data, but git's or yours alone."
                 found.append(fault(source, message, "Name another file."))
             elif file.blob is None and not any(
-                file.at.resolve().is_relative_to(folder) for folder in self.places.folders
+                real.is_relative_to(folder) for folder in self.places.folders
             ):
                 message = f"{file.path} is a link that leaves the project."
                 found.append(fault(source, message, "Put the data itself below the project."))
-            elif self._contents.blob(source, file) == _EMPTY_BLOB:
+            elif (known.get(file.path) or self._contents.blob(source, file)) == _EMPTY_BLOB:
                 message = f"{file.path}, which {source.id} reads, is empty."
                 found.append(fault(source, message, "Put data there, or at least a header."))
         return found
 
-    def _is_private(self, file: DataFile) -> bool:
+    def _is_private(self, file: DataFile, real: Path) -> bool:
         """Also through a link."""
-        real = file.at.resolve()
         return is_private(file.path) or any(
             is_private(real.relative_to(folder).as_posix())
             for folder in self.places.folders
@@ -156,7 +156,7 @@ class DataRoot:
 
     def blobs(self, source: Node, files: Iterable[DataFile]) -> list[str]:
         """Raises ProjectError."""
-        return [self._contents.blob(source, file) for file in files]
+        return self._contents.blobs(source, list(files))
 
     def version(self, source: Node) -> str:
         """The data version that a source has if it is read now. Raises ProjectError."""
@@ -178,12 +178,11 @@ class DataRoot:
         chosen = [file for file in files if paths is None or file.path in paths]
         with holding(self.reading_folder, self.cache) as holder:
             held = {file.path: self._contents.held(holder, source, file) for file in chosen}
-            blobs = [
-                held[file.path].blob
-                if file.path in held and not file.blob
-                else self._contents.blob(source, file)
-                for file in files
-            ]
+            others = [file for file in files if file.blob or file.path not in held]
+            known = dict(
+                zip((file.path for file in others), self.blobs(source, others), strict=True)
+            )
+            blobs = [known.get(file.path) or held[file.path].blob for file in files]
             contents = adopting(contents_hash(files, blobs), self.adopted.get(source.id, ""))
             yield Opened(chosen, [*held.values()], read_by_this_engine(contents, files))
 
@@ -206,6 +205,15 @@ class DataRoot:
     def blobs_folder(self) -> Path:
         """Where files of commits that are not checked out are written."""
         return self._contents.folder
+
+
+def _real(path: Path, folders: dict[Path, Path]) -> Path:
+    """A file once links are followed. folders: those that are known; more are added."""
+    if path.is_symlink():
+        return path.resolve()
+    if (folder := folders.get(path.parent)) is None:
+        folder = folders[path.parent] = path.parent.resolve()
+    return folder / path.name
 
 
 def reach_of(graph: Graph, root: DataRoot, nodes: Iterable[str] | None = None) -> Reach:
