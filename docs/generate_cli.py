@@ -69,6 +69,7 @@ keys may come at any time.
 | `partial` | node that its environment shows in part → an object as [below](#tables-in-part-as-json) |
 | `unread` | why the warehouse was not read, so that the plan goes by git alone; or null |
 | `failing`, `warned` | what was said of tests and rules that do not hold, of severity `error` and `warn`; or null |
+| `partitions` | node with `partition:` that is to be built → how many it has (`total`) and which are to be built (`build`), or the source that has to be read before that is known (`after`), or why it is built as a whole (`whole`) |
 | `moved` | raw data that production reads again: `node`, `files`, `loaded_at` and `changed_at`, in UTC |
 | `absent` | raw data that is not here: objects with `node` and `raw_data`, the path |
 | `unbuilt` | Python nodes whose columns nobody knows before they are built |
