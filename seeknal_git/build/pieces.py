@@ -15,7 +15,7 @@ from seeknal_git.build.rebuilds import is_limited, is_partial
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.partitions import UNBOUND, Layout, Layouts, Undivided
+from seeknal_git.project.partitions import Layout, Layouts, Undivided, needs_partitions
 from seeknal_git.project.snapshot_ids import again, deciding, is_build
 from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning, has_marks, in_partition
 from seeknal_git.sql.statement import Columns
@@ -106,8 +106,8 @@ class Pieces:
             return None
         if all(reads[name].is_in_pieces for name in layout.windows):
             return layout
-        if has_marks(node.sql or ""):
-            raise NodeFailed(f"{UNBOUND} ({node.path}:{node.line('partition')})")
+        if needs := needs_partitions(node):
+            raise NodeFailed(f"{needs} ({node.path}:{node.line('partition')})")
         if self._limit(node.id):
             raise NodeFailed(f"its inputs are not in pieces: run without --since ({node.path})")
         return None

@@ -12,10 +12,12 @@ from seeknal_git.names import folded
 from seeknal_git.sql.partitioning import Misplaced, Partitioning, has_marks
 
 if TYPE_CHECKING:
+    from seeknal_git.nodes.node import Node
     from seeknal_git.project.bound_graph import BoundGraph
 
 BUCKET = "bucket"
-UNBOUND = "`$start`, `$end` and `$partition` are of a partition, and it has none"
+_UNBOUND = "`$start`, `$end` and `$partition` are of a partition, and it has none"
+_UNDROPPED = "`outside: drop` leaves out rows of no partition, and it has none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,13 @@ class Undivided:
     path: str
     line: int
     is_mistake: bool = False  # whether no SQL could be divided so
+
+
+def needs_partitions(node: Node) -> str:
+    """Why a node with `partition:` cannot be built as a whole; nothing if it can."""
+    if has_marks(node.sql or ""):
+        return _UNBOUND
+    return _UNDROPPED if node.partition["outside"] == "drop" else ""
 
 
 @dataclass(slots=True)
@@ -88,9 +97,10 @@ class Layouts:
 
     def _bound(self, identifier: str, found: Layout | Undivided) -> Layout | Undivided:
         """The layout; a mistake if the SQL asks for a partition that it is not built by."""
-        if isinstance(found, Layout) or not has_marks(self.graph.node(identifier).sql or ""):
+        needs = needs_partitions(self.graph.node(identifier))
+        if isinstance(found, Layout) or not needs:
             return found
-        return replace(found, why=f"{UNBOUND}: {found.why}", is_mistake=True)
+        return replace(found, why=f"{needs}: {found.why}", is_mistake=True)
 
     def _layout(self, identifier: str) -> Layout | Undivided:
         node = self.graph.node(identifier)

@@ -1,1 +1,2 @@
-"""DuckDB's parser and binder, and a SELECT taken apart (`analysis/`)."""
+"""DuckDB's parser and binder, a SELECT taken apart (`analysis/`), and the proof that it can be
+computed by partition (`locality/`)."""

@@ -362,3 +362,15 @@ def test_verify_compares_pieces_with_the_whole(daily: Repo) -> None:
     daily.seeknal("run")
     refused = daily.seeknal("plan", "--all", code=1)
     assert "The partitions of transform.rolling differ from a build of all of it" in refused.err
+
+
+def test_rows_are_dropped_only_from_a_node_with_partitions(daily: Repo) -> None:
+    daily.replace("seeknal/sources/orders.yml", f"partition: {SOURCES['orders']}\n", "")
+    dropping = DAILY.partition.replace("}", ", outside: drop}")
+    daily.replace(YML, DAILY.partition, dropping)
+    refused = daily.seeknal("validate", code=1).err
+    assert (
+        "`outside: drop` leaves out rows of no partition, and it has none: none of its" in refused
+    )
+    assert f"{YML}:" in refused
+    daily.seeknal("run", code=1)
