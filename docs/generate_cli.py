@@ -197,6 +197,7 @@ Each of `verified` has:
 | `rows`, `columns` | how many were compared; null where that was not possible |
 | `reason` | why it was not possible, which names or types differ, or which part was left out; or null |
 | `reused` | whether it is a reader that the plan calls re-used, over its old and its new inputs; else it is an edit |
+| `partitions` | whether partitions that are there were compared with a build of the whole |
 | `only_before`, `only_after` | where rows differ, those of one version alone: their `count`, and at most 5 as `rows` |
 
 ## The log as JSON
