@@ -23,7 +23,7 @@ _READ = frozenset(
 _AS_VIEW = ("view", "ephemeral")
 _BUILT = ("table", *_AS_VIEW)
 _WAYS = {
-    "incremental": "Write it as a SELECT over all rows: a node is built as a whole.",
+    "incremental": "Write it as a SELECT over all rows, with `partition:` (docs/partitions.md).",
     "external": "Write an exposure of type file, which delivers the table.",
 }
 _BESIDE = ("pre_hook", "post_hook", "sql_header")

@@ -14,7 +14,10 @@ from seeknal_git.errors import Problem
 _ENDS = re.compile(r"(?:end\w+|else|elif)\b")
 # How a tag begins → another way to write it.
 _WAYS = (
-    (r"(?:if|elif)\b.*\bis_incremental\(", "A node is built as a whole: leave the condition out."),
+    (
+        r"(?:if|elif)\b.*\bis_incremental\(",
+        "Leave the condition out: `partition:` filters for it (docs/partitions.md).",
+    ),
     (r"for\b", "Write the columns out, or use COLUMNS(…) or PIVOT; tables by UNION ALL BY NAME."),
     (r"if\b", "Write CASE, or a variable of the environment: `vars:` in seeknal_project.yml."),
     (r"set\b", "Write a CTE, or a variable: `vars:` in seeknal_project.yml."),

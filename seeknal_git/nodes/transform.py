@@ -10,7 +10,7 @@ from seeknal_git.nodes.node_file import Compiled, Mistake
 from seeknal_git.nodes.partition import PartitionedFile
 
 _OTHERWISE = {
-    "incremental": "leave it out: a node is built again only if what it reads has changed",
+    "incremental": "leave it out, and write `partition:` to build the days that changed",
     "materialized_view": "a `table` is built again whenever what it reads has changed",
 }
 

@@ -339,7 +339,7 @@ def _of_another_tool(expression: str) -> str | None:
 
 _WORDS_OF_DBT = {
     "this": "A node does not read its own table.",
-    "is_incremental": "Each table is built as a whole: leave the condition out.",
+    "is_incremental": "Leave the condition out: `partition:` builds the days that changed.",
     "config": "Write the setting as a key of the node's YAML file.",
     "target.name": "Give each environment its `vars` in seeknal_project.yml.",
     "target.schema": "The branch is the schema: a node is named ref('kind.name').",
