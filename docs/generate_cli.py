@@ -118,7 +118,7 @@ A branch that was run with `--since`, `--start` or `--end` shows some tables in 
 | --- | --- |
 | `partitions`, `of` | how many partitions it holds, of how many; 0 where the node has none or, in a dry run, nobody knows yet |
 | `since`, `until` | the first partition that it may have, and the one that it ends before; null without such a limit |
-| `over` | where the node has no partitions: the inputs in part that it is computed of |
+| `over` | the inputs in part that it reads as a whole |
 
 ## The checks as JSON
 

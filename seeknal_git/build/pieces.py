@@ -83,8 +83,11 @@ class Pieces:
         missing = [at for at, piece in wanted.items() if piece.id not in known]
         order = replace(order, wanted=wanted, there=reading.ordinals)
         if limit := self._limit(node.id):
+            over = tuple(
+                name for name, read in reads.items() if read.part and name not in layout.windows
+            )
             part = limit.part(list(wanted), reading.ordinals)
-            whole = replace(whole, part=part)
+            whole = replace(whole, part=replace(part, over=over))
             order = replace(order, blueprint=whole)
         if not layout.is_stated and not has_marks(node.sql or ""):
             sql = rendering({**relations, **reading.relations(missing)}).sql

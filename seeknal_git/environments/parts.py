@@ -25,17 +25,19 @@ def parts_shown(warehouse: Warehouse, schema: str) -> dict[str, Part]:
 
 def part_in_words(node: str, part: Part) -> str:
     """`transform.daily holds 14 of 365 partitions, from 2026-11-12`."""
-    word = "is computed of" if part.over else "holds"
+    word = "holds" if part.since or part.until else "is computed of"
     return f"{node} {word} {extent_in_words(part)}"
 
 
 def extent_in_words(part: Part) -> str:
     """The partitions of a table in part, as far as they are known, or the tables behind it."""
-    if part.over:
-        return " and ".join(part.over)
+    over = " and ".join(part.over)
+    if not (part.since or part.until):
+        return over
     words = [f"{part.held:,} of {len(part.whole):,} partitions"] if part.whole else []
     words += [f"from {part.since}"] if part.since else []
     words += [f"before {part.until}"] if part.until else []
+    words += [f"computed of {over}"] if over else []
     return ", ".join(words)
 
 
@@ -67,4 +69,4 @@ def parts_as_json(parts: Mapping[str, Part]) -> dict[str, dict[str, Any]]:
 
 
 def _limited_first(parts: Mapping[str, Part]) -> Iterable[tuple[str, Part]]:
-    return sorted(parts.items(), key=lambda item: (bool(item[1].over), item[0]))
+    return sorted(parts.items(), key=lambda item: (not (item[1].since or item[1].until), item[0]))

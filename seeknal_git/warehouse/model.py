@@ -139,8 +139,7 @@ class Part:
     until: str = ""  # the partition that it ends before; "" if it does not
     held: int = 0  # the number of its partitions
     whole: tuple[Ordinal, ...] = ()  # the partitions that the whole table has
-    # The inputs in part that it is computed of, where it has no partitions of its own.
-    over: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()  # the inputs in part that it reads as a whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Repo, examples, make_empty
-from tests.partitions.shop import TRANSFORMS, Raw, Transform, shown, truth, write_nodes
+from tests.partitions.shop import DAYS, TRANSFORMS, Raw, Transform, shown, truth, write_nodes
 from tests.partitions.test_law import EDITS, ORDER, REFUND, Walk
 
 DAILY = {
@@ -102,6 +102,32 @@ def test_every_command_says_that_an_environment_is_partial(branch: Repo) -> None
     assert "computed of transform.daily" in branch.seeknal("query", "FROM total").err
     assert "partial" not in branch.seeknal("query", "FROM orders").err
     assert "partial" not in branch.seeknal("query", "--env", "prod", "FROM daily").err
+
+
+def test_a_partition_over_a_total_in_part_is_built_again_as_that_is_completed(repo: Repo) -> None:
+    shares = Transform(
+        "SELECT d.day, d.amount / t.amount AS share FROM transform.daily AS d\n"
+        "CROSS JOIN transform.total AS t",
+        ("transform.daily", "transform.total"),
+        DAYS,
+    )
+    days_of_january = (f"2026-01-{day:02} 10:00:00" for day in range(1, 11))
+    Raw(
+        {day: (time, 1, day) for day, time in enumerate(days_of_january, 1)}, {}, {1: "Rome"}
+    ).write(repo)
+    write_nodes(repo, {**OF_DAYS, "shares": shares})
+    repo.commit("The project")
+    repo.seeknal("run")
+    repo.switch("dev", create=True)
+    write_nodes(repo, {**EDITED, "shares": shares})
+    repo.commit("Edit daily")
+    told = repo.seeknal("run", "--since", "2d").err
+    assert (
+        "transform.shares holds 2 of 10 partitions, from 2026-01-09, computed of transform.total"
+        in told
+    )
+    assert len(repo.run()["built"]["transform.shares"]["partitions"]["built"]) == 10
+    assert shown(repo, "dev") == truth(repo.path, {**EDITED, "shares": shares})
 
 
 def test_a_dry_run_tells_the_partitions(branch: Repo) -> None:
