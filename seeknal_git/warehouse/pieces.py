@@ -226,13 +226,16 @@ def _names(order: InPieces) -> str:
     return ", ".join(quote(name) for name, _ in order.columns)
 
 
-def _rows_with(order: InPieces, number: str, sql: str = "") -> str:
-    """All rows with a number each."""
+def _rows_with(
+    order: InPieces, number: str, sql: str = "", conditions: Sequence[Sequence[str]] = ()
+) -> str:
+    """Rows with a number each. conditions: of each, one holds."""
     given = sql or order.blueprint.sql
     rows = f"SELECT {number} AS {NUMBER}, {_names(order)} FROM ({given}\n) AS _rows"
     if order.partitioning.outside == "drop":
-        rows += f" WHERE {order.partitioning.inside(_ordinal(order))}"
-    return rows
+        conditions = [*conditions, [order.partitioning.inside(_ordinal(order))]]
+    where = " AND ".join(f"({' OR '.join(either)})" for either in conditions)
+    return f"{rows} WHERE {where}" if where else rows
 
 
 def _numbered(
@@ -245,11 +248,13 @@ def _numbered(
     there = is_among(ordinal, [at for at in order.there if at is not None])
     number = f"CASE WHEN {built} THEN {ordinal} - {first - base - 1} "
     number += f"WHEN NOT {inside} THEN {base} END"
-    rows = _rows_with(order, number, sql)
     looks = None in missing or order.partitioning.outside == "error"
-    outside = f" OR NOT {inside}" if looks else ""
-    kept = f"(({built}){outside} OR ({inside} AND NOT ({there})))"
-    return f"{rows} {'AND' if order.partitioning.outside == 'drop' else 'WHERE'} {kept}"
+    wanted = [f"({built})", *([f"NOT {inside}"] if looks else [])]
+    if order.sql_of is None:  # by the proof, every row is of a partition that its inputs have
+        conditions = [] if len(missing) == len(order.there) and looks else [wanted]
+    else:
+        conditions = [[*wanted, f"({inside} AND NOT ({there}))"]]
+    return _rows_with(order, number, sql, conditions)
 
 
 def _statements(
