@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seeknal_git.build.options import Options
     from seeknal_git.build.since import Limits
     from seeknal_git.environments.environment import Environment
-    from seeknal_git.nodes.node import Check
+    from seeknal_git.nodes.node import Check, Node
     from seeknal_git.project.bound_graph import BoundGraph
     from seeknal_git.project.raw_data import DataRoot
     from seeknal_git.warehouse.model import Audit, Published, Snapshot
@@ -51,6 +51,15 @@ class Inventory:
     def snapshot(self, node: str) -> Snapshot | None:
         """The snapshot that a node needs, if it exists."""
         return self.there.get(self.wanted(node))
+
+    def in_another_form(self, source: Node) -> Snapshot | None:
+        """The load of a source that is wanted, as one table if it is to be in pieces, or the other
+        way round; None if it has to be read."""
+        wanted = self.identities[source.id]
+        if source.is_view or self.builds.is_begun(wanted):
+            return None
+        same = self.builds.there.get(wanted.text, ())
+        return next((one for one in reversed(same) if one.build == wanted.build), None)
 
     def answer(self, node: str, number: int) -> Audit | None:
         """The answer to a check, if it is known."""

@@ -22,10 +22,11 @@ from seeknal_git.build.deliver import (
     write_files,
 )
 from seeknal_git.build.entity_views import with_entities
-from seeknal_git.build.execute import execute, snapshot_of
+from seeknal_git.build.execute import execute
 from seeknal_git.build.failed_checks import Violation, known_answers, violations, with_samples
 from seeknal_git.build.layers import doomed, known_failure
 from seeknal_git.build.progress import Origin, Progress, Reconciled, Report
+from seeknal_git.build.site import snapshot_of
 from seeknal_git.build.work import Work
 from seeknal_git.errors import SeeknalError
 from seeknal_git.project.entities import entities_of

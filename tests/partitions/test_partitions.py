@@ -374,3 +374,23 @@ def test_rows_are_dropped_only_from_a_node_with_partitions(daily: Repo) -> None:
     )
     assert f"{YML}:" in refused
     daily.seeknal("run", code=1)
+
+
+def test_a_load_in_another_form_is_copied_though_its_file_moved_on(daily: Repo) -> None:
+    orders = "seeknal/sources/orders.yml"
+    daily.replace(orders, f"partition: {SOURCES['orders']}\n", "")
+    daily.commit("One table")
+    daily.seeknal("run")
+    before = shown(daily)["orders"]
+    daily.switch("dev", create=True)
+    daily.replace(orders, "schema:", f"partition: {SOURCES['orders']}\nschema:")
+    daily.commit("By day")
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
+    daily.seeknal("run")
+    assert shown(daily, "dev").get("orders", before) == before
+    daily.switch("main")
+    daily.merge("dev")
+    daily.seeknal("promote")
+    assert shown(daily)["orders"] == before
+    daily.seeknal("run")
+    assert shown(daily) == truth(daily.path, TRANSFORMS)
