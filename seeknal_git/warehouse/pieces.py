@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,6 +43,12 @@ if TYPE_CHECKING:
 CONTENT = "concat_ws(' ', 'rows', count(*), bit_xor(h), sum(h::HUGEINT))"
 _STAGED = "temp.main.staged"
 _WORD = 8
+_FLOATS = ("FLOAT", "DOUBLE")
+# Types whose values have different hashes if they are different.
+_PLAIN = re.compile(
+    r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(\d+,\d+\)|VARCHAR|BLOB|BOOLEAN|UUID|DATE|TIME"
+    r"|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?|ENUM\((?:'(?:[^']|'')*'(, )?)*\))$"
+)
 
 
 def selected(columns: Columns, kept: Kept) -> Query:
@@ -312,8 +319,16 @@ def _digested(
 def hashed(columns: Columns, table: str) -> str:
     """The number of each row in a table, and a hash of the row. The order of the columns has no
     say."""
-    names = ", ".join(sorted(quote(name) for name, _ in columns))
-    return f"SELECT {NUMBER}, hash({names}) AS h FROM {table}"
+    values = ", ".join(_told_apart(quote(name), kind) for name, kind in sorted(columns))
+    return f"SELECT {NUMBER}, hash({values}) AS h FROM {table}"
+
+
+def _told_apart(name: str, kind: str) -> str:
+    """A column as arguments of hash(). The engine's hash is alike for an empty list and NULL, for
+    `[[1], [2]]` and `[[1, 2]]`, for a month and 30 days, and for 0.0 and -0.0."""
+    if kind in _FLOATS:
+        return f"{name}, signbit({name})"
+    return name if _PLAIN.match(kind) else f"{name}, {name}::VARCHAR"
 
 
 def _table(order: InPieces) -> str:
