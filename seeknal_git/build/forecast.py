@@ -72,10 +72,11 @@ class _Forecasts:
         self.known[node] = wanted
         store = self.warehouse.snapshots.store(storage, self.pieces.taken)
         there = store.pieces if store else {}
+        told = [piece for piece in wanted if layout.partitioning.has(piece.ordinal)]
         labels = [
-            layout.partitioning.label(piece.ordinal) for piece in wanted if piece.id not in there
+            layout.partitioning.label(piece.ordinal) for piece in told if piece.id not in there
         ]
-        return Forecast(Partitions(len(wanted), tuple(labels)))
+        return Forecast(Partitions(len(told), tuple(labels)))
 
     def _pieces_of(self, node: str) -> list[Piece]:
         """The pieces of an input: those that it has, or is going to have."""

@@ -17,7 +17,7 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.partitions import Layout, Layouts, Undivided, needs_partitions
 from seeknal_git.project.snapshot_ids import again, deciding, is_build
-from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning, has_marks, in_partition
+from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning, in_partition
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model import Blueprint, InPieces, Piece, Snapshot
 from seeknal_git.warehouse.protocol import Builder
@@ -86,10 +86,11 @@ class Pieces:
             over = tuple(
                 name for name, read in reads.items() if read.part and name not in layout.windows
             )
-            part = limit.part(list(wanted), reading.ordinals)
+            has = layout.partitioning.has
+            part = limit.part([*filter(has, wanted)], [*filter(has, reading.ordinals)])
             whole = replace(whole, part=replace(part, over=over))
             order = replace(order, blueprint=whole)
-        if not layout.is_stated and not has_marks(node.sql or ""):
+        if not layout.is_apart:
             sql = rendering({**relations, **reading.relations(missing)}).sql
             return builder.build_pieces(replace(order, blueprint=replace(whole, sql=sql)))
 
@@ -231,9 +232,13 @@ class Reading:
 
     @property
     def ordinals(self) -> list[Ordinal]:
-        """The partitions of the whole node. The rows outside are one only if they are kept."""
+        """The partitions of the whole node. The rows outside are one if they are kept, or if they
+        are an error and may be there: that one stays empty. SQL that asks for its partition says
+        itself which rows it takes."""
         inside = sorted(at for at in self.known if at is not None)
-        return [None, *inside] if self.layout.partitioning.outside == "keep" else [*inside]
+        outside = self.layout.partitioning.outside
+        looks = outside == "error" and None in self.known and not self.layout.has_marks
+        return [None, *inside] if outside == "keep" or looks else [*inside]
 
     def origins(
         self, ordinal: Ordinal, sources: set[str], others: Mapping[str, str]

@@ -40,6 +40,13 @@ class Layout:
     # Whether the author says which partitions are read, in place of a proof. One statement for
     # several might give other rows than one for each.
     is_stated: bool = False
+    # Whether the SQL asks for the partition that is built.
+    has_marks: bool = False
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether each partition has a statement of its own."""
+        return self.is_stated or self.has_marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,7 @@ class Layouts:
         names = [name for name, _ in graph.columns[identifier] or ()]
         found = locality(parsed(sql)[0], inputs, names, own.by, own.every or BUCKET)
         if found.is_local:
-            return Layout(own, windows, bool(stated))
+            return Layout(own, windows, bool(stated), has_marks(sql))
         line = node.line("partition")
         if found.location is not None:
             return Undivided(

@@ -81,6 +81,11 @@ class Partitioning:
         begin = _start(self.every, ordinal)
         return f"{begin:%Y-%m-%d %H:00}" if self.every == "hour" else f"{begin:%Y-%m-%d}"
 
+    def has(self, ordinal: Ordinal) -> bool:
+        """Whether there may be rows in a partition. The one of rows outside is always empty if they
+        are an error."""
+        return ordinal is not None or self.outside != "error"
+
     def ordinal(self, label: str) -> int:
         """The partition of a label, or of any time in it. Raises ValueError."""
         text = str(label).strip()

@@ -130,9 +130,16 @@ class Kept:
         return spelled(ranges_of(self.numbers, self.there))
 
     def counted(self, partitioning: Partitioning) -> Partitions:
-        made = {partitioning.label(piece.ordinal) for piece in self.made if not piece.is_empty_file}
-        total = {piece.ordinal for piece in self.pieces if not piece.is_empty_file}
-        return Partitions(len(total), tuple(sorted(made)))
+        """The partitions, and which of them were built."""
+        made, all_ = (
+            {
+                piece.ordinal
+                for piece in pieces
+                if not piece.is_empty_file and partitioning.has(piece.ordinal)
+            }
+            for pieces in (self.made, self.pieces)
+        )
+        return Partitions(len(all_), tuple(sorted(map(partitioning.label, made))))
 
 
 def build(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
