@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -53,6 +56,17 @@ def test_production_equals_a_build_from_nothing() -> None:
     holds()
 
 
+def _moved(before: Mapping[int, Any], after: Mapping[int, Any]) -> set[str]:
+    """The days whose rows differ. The first value of a row is its time."""
+    changed = [
+        rows[number][0][:10]
+        for number in before.keys() | after.keys()
+        for rows in (before, after)
+        if before.get(number) != after.get(number) and number in rows
+    ]
+    return set(changed)
+
+
 class Walk:
     def __init__(
         self,
@@ -70,14 +84,40 @@ class Walk:
         write_nodes(repo, transforms)
         repo.commit("The project")
         repo.seeknal("run")
+        self.seen, self.is_of_data = deepcopy(self.raw), True
         self.compare()
 
     def compare(self) -> None:
-        """Production shows the truth, once it has seen the raw data."""
+        """Production shows the truth, once it has seen the raw data, and has built no partition
+        that nothing moved."""
         self.raw.write(self.repo)
-        self.repo.seeknal("run")
+        built = self.repo.run()["built"]
         assert shown(self.repo) == truth(self.repo.path, self.transforms)
+        if self.is_of_data:
+            for node, allowed in self.moved().items():
+                made = built.get(node, {}).get("partitions", {}).get("built", [])
+                assert set(made) <= allowed, node
+        self.seen, self.is_of_data = deepcopy(self.raw), True
         assert self.repo.run()["built"] == {}
+
+    def moved(self) -> dict[str, set[str]]:
+        """Node → the partitions that the raw data moved since the last run."""
+        orders = _moved(self.seen.orders, self.raw.orders)
+        refunds = _moved(self.seen.refunds, self.raw.refunds)
+        rolling = {
+            str(date.fromisoformat(day) + timedelta(days=n)) for day in orders for n in range(3)
+        }
+        found = {
+            "source.orders": orders,
+            "source.refunds": refunds,
+            "transform.daily": orders,
+            "transform.net": orders | refunds,
+            "transform.monthly": {day[:7] for day in orders | refunds},
+            "transform.rolling": rolling,
+        }
+        if self.seen.towns == self.raw.towns:
+            found |= {"transform.by_town": orders, "transform.best": orders}
+        return found
 
     def order(self, orders: list[tuple[str, int, int]]) -> None:
         start = max(self.raw.orders, default=0) + 1
@@ -100,12 +140,14 @@ class Walk:
         self.raw.towns[given[0]] = given[1]
 
     def edit(self, name: str) -> None:
+        self.is_of_data = False
         self.transforms[name] = self._edited(name)
         write_nodes(self.repo, self.transforms)
         self.repo.commit(f"Edit {name}")
 
     def branch(self, name: str) -> None:
         """Edit on a branch, run there, merge with more raw data come in meanwhile."""
+        self.is_of_data = False
         edited = {**self.transforms, name: self._edited(name)}
         self.repo.switch("dev", create=True)
         write_nodes(self.repo, edited)
@@ -119,9 +161,11 @@ class Walk:
         self.repo.seeknal("promote")
 
     def full(self, _: None) -> None:
+        self.is_of_data = False
         self.repo.seeknal("run", "--full")
 
     def rollback(self, _: None) -> None:
+        self.is_of_data = False
         self.repo.seeknal("rollback", code=None)
 
     def _edited(self, name: str) -> Transform:
