@@ -336,7 +336,7 @@ def test_an_environment_s_time_to_live_does_not_begin_before_it_was_last_used(
     released.switch("dev", create=True)
     released.seeknal("run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seeknal_git.warehouse.model.datetime", SlowClock)
+        patch.setattr("seeknal_git.warehouse.model.clock.datetime", SlowClock)
         released.seeknal("run")
         log = released.seeknal("log", "--env", "dev", "--json").json
         released.seeknal("status")

@@ -16,7 +16,9 @@ from seeknal_git.git.merge_source import branch_that_came, fast_forwarded, named
 from seeknal_git.project.workspace import open_workspace
 from seeknal_git.warehouse.connection import opened
 from seeknal_git.warehouse.duckdb_file import DuckDBFile
-from seeknal_git.warehouse.model import Audit, Blueprint, Publication, Published
+from seeknal_git.warehouse.model.environments import Published
+from seeknal_git.warehouse.model.publications import Publication
+from seeknal_git.warehouse.model.snapshots import Audit, Blueprint
 from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.snapshots import record_audits
 from seeknal_git.warehouse.state_tables import LATER_COLUMNS

@@ -18,10 +18,10 @@ from seeknal_git.sql.partitioning import in_partition
 from seeknal_git.sql.pasting import over_views
 from seeknal_git.sql.run_values import with_values
 from seeknal_git.sql.statement import over_tables
-from seeknal_git.warehouse.model import Query, marked
+from seeknal_git.warehouse.model.queries import Query, marked
 
 if TYPE_CHECKING:
-    from seeknal_git.warehouse.model import Audit
+    from seeknal_git.warehouse.model.snapshots import Audit
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from seeknal_git.names import REPLACED, WRITING, exposures_folder
 from seeknal_git.project.place import OLD
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.warehouse.model import Delivery, Published
+from seeknal_git.warehouse.model.deliveries import Delivery
+from seeknal_git.warehouse.model.environments import Published
 
 if TYPE_CHECKING:
     from seeknal_git.build.work import Work

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from seeknal_git.names import is_entity
 from seeknal_git.project.entities import entities_of, entity_query
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.warehouse.model import Published, Query
+from seeknal_git.warehouse.model.environments import Published
+from seeknal_git.warehouse.model.queries import Query
 
 if TYPE_CHECKING:
     from seeknal_git.build.work import Work

@@ -28,10 +28,7 @@ from seeknal_git.build.work import Work
 from seeknal_git.project.partitions import Layouts
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import Busy, interruptible
-from seeknal_git.warehouse.model import (
-    Audit,
-    AuditQuery,
-)
+from seeknal_git.warehouse.model.snapshots import Audit, AuditQuery
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 if TYPE_CHECKING:

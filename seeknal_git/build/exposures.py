@@ -15,7 +15,7 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.held_files import remembered_blob_id
 from seeknal_git.project.raw_data import DataRoot
-from seeknal_git.warehouse.model import Delivery
+from seeknal_git.warehouse.model.deliveries import Delivery
 from seeknal_git.warehouse.protocol import Warehouse
 
 

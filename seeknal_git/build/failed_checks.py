@@ -27,7 +27,7 @@ from seeknal_git.sql.pasting import code_of, in_shell, says
 if TYPE_CHECKING:
     from seeknal_git.build.work import Work
     from seeknal_git.nodes.node import Check
-    from seeknal_git.warehouse.model import Audit
+    from seeknal_git.warehouse.model.snapshots import Audit
     from seeknal_git.warehouse.protocol import Warehouse
 
 Answers = Mapping[tuple[str, int], "Audit"]

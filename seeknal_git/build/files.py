@@ -21,7 +21,8 @@ from seeknal_git.project.held_files import ending_of
 from seeknal_git.project.raw_data import DataRoot, Opened
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.partitioning import Ordinal, Partitioning
-from seeknal_git.warehouse.model import Blueprint, InFiles, Piece, Store
+from seeknal_git.warehouse.model.pieces import InFiles, Piece, Store
+from seeknal_git.warehouse.model.snapshots import Blueprint
 from seeknal_git.warehouse.protocol import Builder
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.build.pieces import Pieces, Reading
 from seeknal_git.project.partitions import Layout, Layouts
-from seeknal_git.warehouse.model import Partitions
+from seeknal_git.warehouse.model.snapshots import Partitions
 
 if TYPE_CHECKING:
     from seeknal_git.build.inventory import Inventory
-    from seeknal_git.warehouse.model import Piece
+    from seeknal_git.warehouse.model.pieces import Piece
     from seeknal_git.warehouse.protocol import Warehouse
 
 

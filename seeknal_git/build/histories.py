@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.names import is_changes
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.warehouse.model import OF_PRODUCTION, Addition, now
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.histories import OF_PRODUCTION, Addition
 
 if TYPE_CHECKING:
     from seeknal_git.build.rebuilds import Builds
     from seeknal_git.environments.environment import Environment
     from seeknal_git.nodes.node import Node
-    from seeknal_git.warehouse.model import Blueprint, Published, Version
+    from seeknal_git.warehouse.model.environments import Published
+    from seeknal_git.warehouse.model.histories import Version
+    from seeknal_git.warehouse.model.snapshots import Blueprint
     from seeknal_git.warehouse.protocol import Warehouse
 
 _WORD, _FURTHER = 16, 8

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from seeknal_git.nodes.node import Check, Node
     from seeknal_git.project.bound_graph import BoundGraph
     from seeknal_git.project.raw_data import DataRoot
-    from seeknal_git.warehouse.model import Audit, Published, Snapshot
+    from seeknal_git.warehouse.model.environments import Published
+    from seeknal_git.warehouse.model.snapshots import Audit, Snapshot
     from seeknal_git.warehouse.protocol import Warehouse
 
 

@@ -8,7 +8,8 @@ from seeknal_git.build.entity_views import with_entities
 from seeknal_git.build.progress import Progress
 from seeknal_git.build.publish import shown
 from seeknal_git.build.work import Moves
-from seeknal_git.warehouse.model import Snapshot, now
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from seeknal_git.build.work import Work

@@ -19,7 +19,8 @@ from seeknal_git.project.partitions import Layout, Layouts, Undivided, needs_par
 from seeknal_git.project.snapshot_ids import again, deciding, is_build
 from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning, in_partition
 from seeknal_git.sql.statement import Columns
-from seeknal_git.warehouse.model import Blueprint, InPieces, Piece, Snapshot
+from seeknal_git.warehouse.model.pieces import InPieces, Piece, limited
+from seeknal_git.warehouse.model.snapshots import Blueprint, Snapshot
 from seeknal_git.warehouse.protocol import Builder
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ class Reading:
             read = {at for ordinal in wanted for at in self.reads.get(ordinal, {}).get(name, ())}
             if read != self.pieces[name].keys():
                 pieces = [piece for at in read for piece in self.pieces[name][at]]
-                found[name] = self.snapshots[name].limited(pieces).relation
+                found[name] = limited(self.snapshots[name], pieces).relation
         return found
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seeknal_git.build.failed_checks import Violation
     from seeknal_git.build.work import Work
-    from seeknal_git.warehouse.model import Audit, Outcome, Snapshot
+    from seeknal_git.warehouse.model.publications import Outcome
+    from seeknal_git.warehouse.model.snapshots import Audit, Snapshot
 
 
 @dataclass(frozen=True, slots=True)

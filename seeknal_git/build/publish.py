@@ -31,7 +31,8 @@ from seeknal_git.build.work import Work
 from seeknal_git.errors import SeeknalError
 from seeknal_git.project.entities import entities_of
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.model import Outcome, Publication, Published, Warned
+from seeknal_git.warehouse.model.environments import Published
+from seeknal_git.warehouse.model.publications import Outcome, Publication, Warned
 from seeknal_git.warehouse.protocol import Warehouse
 
 

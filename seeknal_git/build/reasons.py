@@ -7,7 +7,8 @@ from seeknal_git.names import is_changes
 from seeknal_git.nodes.values import of_the_moment
 from seeknal_git.plan.reason import Because, Reason
 from seeknal_git.project.data_versions import contents_of, engine_of
-from seeknal_git.warehouse.model import BY_FILE, Published
+from seeknal_git.warehouse.model.environments import Published
+from seeknal_git.warehouse.model.pieces import BY_FILE
 
 
 def reason(inventory: Inventory, node: str) -> Reason:

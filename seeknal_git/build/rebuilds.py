@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seeknal_git.project.snapshot_ids import Identity
-    from seeknal_git.warehouse.model import Published, Snapshot
+    from seeknal_git.warehouse.model.environments import Published
+    from seeknal_git.warehouse.model.snapshots import Snapshot
 
 _WORD = 8
 # The word of a build that holds a part of the rows begins like this. Those of `_LIMITED` have some

@@ -29,7 +29,8 @@ from seeknal_git.project.python_files import exchange
 from seeknal_git.project.raw_data import DataRoot, reach_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.warehouse.model import Published, Rows
+from seeknal_git.warehouse.model.answers import Rows
+from seeknal_git.warehouse.model.environments import Published
 from seeknal_git.warehouse.opening import open_if_readable
 from seeknal_git.warehouse.protocol import Warehouse
 

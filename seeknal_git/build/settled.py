@@ -16,7 +16,8 @@ from seeknal_git.build.inventory import all_checks
 from seeknal_git.build.progress import Progress, Reconciled
 from seeknal_git.environments.production import recorded, refuse_to_lose
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.warehouse.model import Outcome, now
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.publications import Outcome
 from seeknal_git.warehouse.opening import open_for_state
 
 if TYPE_CHECKING:

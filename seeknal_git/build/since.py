@@ -18,12 +18,12 @@ from seeknal_git.errors import UsageError, some
 from seeknal_git.project.partitions import Layout, Layouts
 from seeknal_git.project.snapshot_ids import BuildOf, Identity, State, identities
 from seeknal_git.sql.partitioning import Ordinal, Partitioning
-from seeknal_git.warehouse.model import Part
+from seeknal_git.warehouse.model.snapshots import Part
 
 if TYPE_CHECKING:
     from seeknal_git.build.rebuilds import Builds
     from seeknal_git.project.bound_graph import BoundGraph
-    from seeknal_git.warehouse.model import Snapshot
+    from seeknal_git.warehouse.model.snapshots import Snapshot
     from seeknal_git.warehouse.protocol import Warehouse
 
 _LENGTH = re.compile(r"(\d{1,6})\s*([hdw])")

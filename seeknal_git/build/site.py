@@ -13,7 +13,7 @@ from seeknal_git.build.progress import Progress, Report
 from seeknal_git.build.schedule import Schedule
 from seeknal_git.build.transactions import Worker
 from seeknal_git.build.work import Work
-from seeknal_git.warehouse.model import Snapshot
+from seeknal_git.warehouse.model.snapshots import Snapshot
 from seeknal_git.warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ from seeknal_git.build.failures import NodeFailed
 from seeknal_git.environments.files_in_place import CURE, broken_views
 from seeknal_git.errors import FileFault
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.warehouse.model import Blueprint, relation
+from seeknal_git.warehouse.model.queries import relation
+from seeknal_git.warehouse.model.snapshots import Blueprint
 
 if TYPE_CHECKING:
     from seeknal_git.nodes.node import Node
     from seeknal_git.project.raw_data import DataRoot, Opened
-    from seeknal_git.warehouse.model import Snapshot
+    from seeknal_git.warehouse.model.snapshots import Snapshot
     from seeknal_git.warehouse.protocol import Warehouse
 
 

@@ -32,13 +32,8 @@ from seeknal_git.project.misfits import misfit_of
 from seeknal_git.project.python_columns import type_words
 from seeknal_git.project.questions import broken_promises
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.warehouse.model import (
-    Blueprint,
-    Part,
-    Query,
-    Snapshot,
-    relation,
-)
+from seeknal_git.warehouse.model.queries import Query, relation
+from seeknal_git.warehouse.model.snapshots import Blueprint, Part, Snapshot
 from seeknal_git.warehouse.protocol import Builder
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from seeknal_git.build.options import Options
 from seeknal_git.build.progress import Event, Progress, Report
 from seeknal_git.nodes.node import Node
-from seeknal_git.warehouse.model import Audit, Blueprint, Snapshot
+from seeknal_git.warehouse.model.snapshots import Audit, Blueprint, Snapshot
 
 Hearing = Callable[[str], None]
 

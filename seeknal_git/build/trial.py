@@ -18,7 +18,7 @@ from seeknal_git.names import folded
 from seeknal_git.plan.changes import Category
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.statement import Columns
-from seeknal_git.warehouse.model import Comparison, Rest
+from seeknal_git.warehouse.model.answers import Comparison, Rest
 
 # Constructs that go by the order of rows, beside aggregates and windows (`first()`, `rank() OVER`).
 _OF_ORDER = frozenset({"LIMIT", "DISTINCT ON", "POSITIONAL JOIN", "ASOF JOIN"})

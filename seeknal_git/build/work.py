@@ -19,7 +19,8 @@ from seeknal_git.plan.reason import Reason
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.data_problems import absence
 from seeknal_git.project.raw_data import DataRoot
-from seeknal_git.warehouse.model import Delivery, Part, Snapshot
+from seeknal_git.warehouse.model.deliveries import Delivery
+from seeknal_git.warehouse.model.snapshots import Part, Snapshot
 from seeknal_git.warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:

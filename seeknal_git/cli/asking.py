@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from seeknal_git.commands.query import Query
     from seeknal_git.project.workspace import Workspace
-    from seeknal_git.warehouse.model import Answer
+    from seeknal_git.warehouse.model.answers import Answer
 
 
 class Form(StrEnum):

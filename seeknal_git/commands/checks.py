@@ -25,7 +25,7 @@ from seeknal_git.nodes.node import Check
 from seeknal_git.plan.selection import Selecting, asked
 from seeknal_git.project.load import Loaded
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import Audit
+from seeknal_git.warehouse.model.snapshots import Audit
 from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 

@@ -18,7 +18,7 @@ from seeknal_git.git.known_names import known_names
 from seeknal_git.names import is_entity, schema_of
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import Foreign
+from seeknal_git.warehouse.model.environments import Foreign
 from seeknal_git.warehouse.opening import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 

@@ -23,7 +23,7 @@ from seeknal_git.project.graph import Graph, node_named
 from seeknal_git.project.load import Loaded, load, with_nodes
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.statement import EVERYTHING
-from seeknal_git.warehouse.model import JSON, Answer
+from seeknal_git.warehouse.model.answers import JSON, Answer
 
 MOST_ROWS = 50  # of an input or of the result: an example is for people to read
 _CLOCKS = ("now", "current_", "get_current", "today", "transaction_timestamp", "local", "age")

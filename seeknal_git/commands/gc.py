@@ -18,7 +18,10 @@ from seeknal_git.errors import GitError
 from seeknal_git.git.known_names import known_names
 from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import Foreign, Rules, Unnamed, UnusedPieces, Version, now
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.environments import Foreign
+from seeknal_git.warehouse.model.histories import Version
+from seeknal_git.warehouse.model.unused import Rules, Unnamed, UnusedPieces
 from seeknal_git.warehouse.opening import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 

@@ -10,7 +10,7 @@ from seeknal_git.environments.revision import environment_of, revision_of
 from seeknal_git.git import repository as git
 from seeknal_git.git.production_ref import is_kept_tree
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import Move, Record
+from seeknal_git.warehouse.model.publications import Move, Record
 from seeknal_git.warehouse.opening import open_for_state
 from seeknal_git.warehouse.protocol import Warehouse
 

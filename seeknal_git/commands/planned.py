@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from seeknal_git.build.forecast import Forecast
     from seeknal_git.environments.environment import Environment
     from seeknal_git.git.tree import Tree
-    from seeknal_git.warehouse.model import Part
+    from seeknal_git.warehouse.model.snapshots import Part
 
 
 @dataclass(frozen=True, slots=True)

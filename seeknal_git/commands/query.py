@@ -28,7 +28,8 @@ from seeknal_git.names import folded, of_option, schema_of, split_id
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.queries import tables_within
 from seeknal_git.sql.sandbox import NOTHING, Reach
-from seeknal_git.warehouse.model import PYTHON, Answer, Listener, Published
+from seeknal_git.warehouse.model.answers import PYTHON, Answer, Listener
+from seeknal_git.warehouse.model.environments import Published
 from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
@@ -130,7 +131,7 @@ def stream(
 ) -> None:
     """Ask, and call `show` with the answer while its rows are read: there may be many of them.
 
-    form: TABLE, CSV, JSON, PYTHON or PARQUET, see warehouse/model.py.
+    form: TABLE, CSV, JSON, PYTHON or PARQUET, see warehouse/model/answers.py.
 
     Raises what `query` raises.
     """

@@ -24,7 +24,7 @@ from seeknal_git.warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:
     from seeknal_git.project.bound_graph import BoundGraph
-    from seeknal_git.warehouse.model import Published
+    from seeknal_git.warehouse.model.environments import Published
 
 
 def how_to_build(workspace: Workspace, branch: str) -> str:

@@ -15,7 +15,7 @@ from seeknal_git.nodes.semantics import Meaningless, Model, catalogue_of
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.queries import columns_named
-from seeknal_git.warehouse.model import Answer
+from seeknal_git.warehouse.model.answers import Answer
 
 
 @dataclass(frozen=True, slots=True)

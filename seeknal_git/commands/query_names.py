@@ -14,7 +14,7 @@ from seeknal_git.nodes.kinds import NAMED, WITHOUT_TABLE
 from seeknal_git.project.load import load
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.queries import with_tables
-from seeknal_git.warehouse.model import Published
+from seeknal_git.warehouse.model.environments import Published
 
 _NAMED = (*NAMED, ENTITY)  # the words before the dot in the name of a table
 

@@ -34,7 +34,9 @@ from seeknal_git.project.node_files import load_project
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.project.workspace import Workspace, current_tree
 from seeknal_git.sql.sandbox import Reach
-from seeknal_git.warehouse.model import Delivery, Move, Publication, Record, relation
+from seeknal_git.warehouse.model.deliveries import Delivery
+from seeknal_git.warehouse.model.publications import Move, Publication, Record
+from seeknal_git.warehouse.model.queries import relation
 from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 

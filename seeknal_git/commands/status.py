@@ -36,7 +36,8 @@ from seeknal_git.warehouse.opening import open_for_state
 
 if TYPE_CHECKING:
     from seeknal_git.project.workspace import Workspace
-    from seeknal_git.warehouse.model import Move, Part, Run
+    from seeknal_git.warehouse.model.publications import Move, Run
+    from seeknal_git.warehouse.model.snapshots import Part
     from seeknal_git.warehouse.protocol import Warehouse
 
 

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from seeknal_git.environments.retention import Keeping
 from seeknal_git.git.known_names import KnownNames, known_names
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import EnvironmentRecord, now
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.environments import EnvironmentRecord
 from seeknal_git.warehouse.protocol import Warehouse
 
 

@@ -10,7 +10,8 @@ from seeknal_git.errors import some
 if TYPE_CHECKING:
     from seeknal_git.project.kept_files import KeptFiles
     from seeknal_git.project.workspace import Workspace
-    from seeknal_git.warehouse.model import Published, Snapshot
+    from seeknal_git.warehouse.model.environments import Published
+    from seeknal_git.warehouse.model.snapshots import Snapshot
     from seeknal_git.warehouse.protocol import Warehouse
 
 CURE = (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seeknal_git.warehouse.model import Part
+    from seeknal_git.warehouse.model.snapshots import Part
     from seeknal_git.warehouse.protocol import Warehouse
 
 _TOLD = 3

@@ -210,7 +210,7 @@ def _asked(workspace: Workspace) -> Showing | None:
 
 def recorded(workspace: Workspace, warehouse: Warehouse) -> Showing:
     """Read the publication that production shows from an open warehouse, and correct the ref."""
-    from seeknal_git.warehouse.model import rolled_back_to
+    from seeknal_git.warehouse.model.publications import rolled_back_to
 
     found = warehouse.publications.records(workspace.production_schema)
     if not found:

@@ -10,7 +10,8 @@ from seeknal_git.errors import UsageError, WarehouseError, some
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository, resolved
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.model import Move, Published, Record
+from seeknal_git.warehouse.model.environments import Published
+from seeknal_git.warehouse.model.publications import Move, Record
 from seeknal_git.warehouse.protocol import Warehouse
 
 _NAMED = 3  # a message names this many nodes

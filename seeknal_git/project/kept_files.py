@@ -18,7 +18,7 @@ from seeknal_git.errors import FileFault
 from seeknal_git.files import make_private
 from seeknal_git.project.data_files import DataFile
 from seeknal_git.project.held_files import Held, remembered_blob_id
-from seeknal_git.warehouse.model import file_name, kept_path
+from seeknal_git.warehouse.model.queries import file_name, kept_path
 
 _TABLE = "`materialized: table` copies the rows."
 

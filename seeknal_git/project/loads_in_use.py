@@ -23,7 +23,8 @@ from seeknal_git.warehouse.opening import open_for_state, version_of
 
 if TYPE_CHECKING:
     from seeknal_git.cache import Cache
-    from seeknal_git.warehouse.model import Published, Snapshot
+    from seeknal_git.warehouse.model.environments import Published
+    from seeknal_git.warehouse.model.snapshots import Snapshot
     from seeknal_git.warehouse.protocol import Warehouse
 
 _TOPIC = "loads"

@@ -12,7 +12,7 @@ from seeknal_git.report.terminal import bold, counted, cut, is_terminal, note, o
 
 if TYPE_CHECKING:
     from seeknal_git.commands.checks import Asked, Checks, State
-    from seeknal_git.warehouse.model import Audit
+    from seeknal_git.warehouse.model.snapshots import Audit
 
 # The states of a check, and how the summary counts it.
 _WORDS: dict[State, tuple[str, str]] = {

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import SNAPSHOTS, command_line, qualified
 from seeknal_git.report.terminal import coloured, counted, kept_views, note, out, pairs
-from seeknal_git.warehouse.model import Unnamed, UnusedPieces, counted_by_reason
+from seeknal_git.warehouse.model.unused import Unnamed, UnusedPieces, counted_by_reason
 
 if TYPE_CHECKING:
     from seeknal_git.commands.env import Deleted
     from seeknal_git.commands.gc import Garbage
     from seeknal_git.environments.expiry import Lifetime
-    from seeknal_git.warehouse.model import Version
+    from seeknal_git.warehouse.model.histories import Version
 
 _WORDS = {
     "production": "shown by production",

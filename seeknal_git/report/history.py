@@ -24,7 +24,7 @@ from seeknal_git.report.terminal import (
 if TYPE_CHECKING:
     from seeknal_git.commands.log import Entry, Log
     from seeknal_git.commands.rollback import Rollback
-    from seeknal_git.warehouse.model import Move, Record, Warned
+    from seeknal_git.warehouse.model.publications import Move, Record, Warned
 
 _COLOURS = {
     "added": "NEW",

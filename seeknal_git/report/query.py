@@ -25,7 +25,7 @@ from seeknal_git.report.terminal import (
     out_part,
     table,
 )
-from seeknal_git.warehouse.model import CSV, JSON, PARQUET, Answer
+from seeknal_git.warehouse.model.answers import CSV, JSON, PARQUET, Answer
 
 
 def show(answer: Answer, form: str) -> None:

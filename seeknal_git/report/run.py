@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from seeknal_git.build.work import Work
     from seeknal_git.commands.result import RunResult
     from seeknal_git.plan.reason import Reason
-    from seeknal_git.warehouse.model import Snapshot
+    from seeknal_git.warehouse.model.snapshots import Snapshot
 
 _MOST_REPEATED = 3  # warnings of earlier runs whose rows are shown again
 _WIDE, _WORTH_SAYING = 4, 1.1  # nodes in a layer, and times faster, that are worth a tip

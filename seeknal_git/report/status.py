@@ -25,7 +25,7 @@ from seeknal_git.report.terminal import (
     out,
     width,
 )
-from seeknal_git.warehouse.model import now
+from seeknal_git.warehouse.model.clock import now
 
 if TYPE_CHECKING:
     from seeknal_git.commands.doctor import Finding

@@ -10,7 +10,7 @@ from seeknal_git.report.terminal import bold, coloured, counted, dim, note, out,
 
 if TYPE_CHECKING:
     from seeknal_git.build.trial import Verified
-    from seeknal_git.warehouse.model import Rest
+    from seeknal_git.warehouse.model.answers import Rest
 
 _NOTHING = (
     "nothing: this plan has no METADATA and no NON_BREAKING change of a SELECT,"

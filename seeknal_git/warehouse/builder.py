@@ -18,22 +18,11 @@ from seeknal_git.sql.engine import as_subquery
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse import pieces, protocol
 from seeknal_git.warehouse.engine_errors import refusals
-from seeknal_git.warehouse.model import (
-    BY_FILE,
-    Addition,
-    Audit,
-    AuditQuery,
-    Blueprint,
-    InFiles,
-    InPieces,
-    Piece,
-    Query,
-    Snapshot,
-    Store,
-    as_rows,
-    now,
-    relation,
-)
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.histories import Addition
+from seeknal_git.warehouse.model.pieces import BY_FILE, InFiles, InPieces, Piece, Store
+from seeknal_git.warehouse.model.queries import Query, as_rows, relation
+from seeknal_git.warehouse.model.snapshots import Audit, AuditQuery, Blueprint, Snapshot
 from seeknal_git.warehouse.pieces import Kept
 from seeknal_git.warehouse.snapshots import record_audits, record_snapshots
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
-from seeknal_git.warehouse.model import Foreign, Published
+from seeknal_git.warehouse.model.environments import Foreign, Published
 from seeknal_git.warehouse.shown import shown
 
 if TYPE_CHECKING:

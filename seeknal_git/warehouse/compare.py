@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import qualified, quote
-from seeknal_git.warehouse.model import Comparison, Rest
+from seeknal_git.warehouse.model.answers import Comparison, Rest
 from seeknal_git.warehouse.results import selected
 
 if TYPE_CHECKING:

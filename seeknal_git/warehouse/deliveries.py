@@ -12,7 +12,8 @@ from seeknal_git.names import STATE, literal, quote
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.forms import delivered
-from seeknal_git.warehouse.model import DeliveredPath, Delivery, now
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.deliveries import DeliveredPath, Delivery
 from seeknal_git.warehouse.state_tables import with_later_columns
 
 if TYPE_CHECKING:

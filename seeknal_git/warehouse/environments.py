@@ -14,7 +14,7 @@ from seeknal_git.warehouse import catalog, protocol, publish, runs, unused_table
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import commit_id
-from seeknal_git.warehouse.model import EnvironmentRecord, Foreign, Published
+from seeknal_git.warehouse.model.environments import EnvironmentRecord, Foreign, Published
 from seeknal_git.warehouse.shown import shown
 from seeknal_git.warehouse.state_tables import OF_ENVIRONMENTS, TABLES_OF_VIEW, with_later_columns
 

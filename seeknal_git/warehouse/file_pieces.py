@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.names import folded, quote
 from seeknal_git.sql.readers import FILE
-from seeknal_git.warehouse.model import NUMBER, Files, InFiles, Piece, Query, relation
+from seeknal_git.warehouse.model.pieces import NUMBER, InFiles, Piece
+from seeknal_git.warehouse.model.queries import Query, relation
+from seeknal_git.warehouse.model.snapshots import Files
 from seeknal_git.warehouse.pieces import (
     CONTENT,
     Kept,

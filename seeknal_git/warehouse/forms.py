@@ -10,7 +10,8 @@ from typing import Any
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.sql.partitioning import Ordinal, ranges_of
-from seeknal_git.warehouse.model import Part, Query
+from seeknal_git.warehouse.model.queries import Query
+from seeknal_git.warehouse.model.snapshots import Part
 
 _HEX = re.compile(r"[0-9a-f]*")
 _COMMIT = re.compile(r"([0-9a-f]{40})?")  # "" if no commit has the nodes that were published

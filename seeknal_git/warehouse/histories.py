@@ -19,17 +19,10 @@ from seeknal_git.names import CHANGES, VALID_FROM, VALID_TO, folded, quote
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.forms import identifier
-from seeknal_git.warehouse.model import (
-    OF_PRODUCTION,
-    Addition,
-    Blueprint,
-    Query,
-    Snapshot,
-    Version,
-    marked,
-    now,
-    relation,
-)
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.histories import OF_PRODUCTION, Addition, Version
+from seeknal_git.warehouse.model.queries import Query, marked, relation
+from seeknal_git.warehouse.model.snapshots import Blueprint, Snapshot
 from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, with_later_columns
 
 if TYPE_CHECKING:

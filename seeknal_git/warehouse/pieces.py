@@ -21,17 +21,9 @@ from seeknal_git.sql.partitioning import (
     spelled,
 )
 from seeknal_git.warehouse.forms import mapping
-from seeknal_git.warehouse.model import (
-    NUMBER,
-    Blueprint,
-    InPieces,
-    Partitions,
-    Piece,
-    Query,
-    Snapshot,
-    Store,
-    relation,
-)
+from seeknal_git.warehouse.model.pieces import NUMBER, InPieces, Piece, Store
+from seeknal_git.warehouse.model.queries import Query, relation
+from seeknal_git.warehouse.model.snapshots import Blueprint, Partitions, Snapshot
 from seeknal_git.warehouse.state_tables import insert
 
 if TYPE_CHECKING:

@@ -15,36 +15,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from seeknal_git.sql.statement import Columns
-    from seeknal_git.warehouse.model import (
-        Addition,
-        Audit,
-        AuditQuery,
-        Blueprint,
-        Comparison,
-        DeliveredPath,
-        Delivery,
-        EnvironmentRecord,
-        Foreign,
-        InFiles,
-        InPieces,
-        Listener,
+    from seeknal_git.warehouse.model.answers import Comparison, Listener, Rows
+    from seeknal_git.warehouse.model.deliveries import DeliveredPath, Delivery
+    from seeknal_git.warehouse.model.environments import EnvironmentRecord, Foreign, Published
+    from seeknal_git.warehouse.model.histories import Addition, Version
+    from seeknal_git.warehouse.model.pieces import InFiles, InPieces, Piece, Store
+    from seeknal_git.warehouse.model.publications import (
         Move,
         Outcome,
-        Part,
-        Piece,
         Publication,
-        Published,
         Record,
-        Rows,
-        Rules,
         Run,
-        Snapshot,
-        Store,
-        Unnamed,
-        UnusedPieces,
-        Version,
         Warned,
     )
+    from seeknal_git.warehouse.model.snapshots import Audit, AuditQuery, Blueprint, Part, Snapshot
+    from seeknal_git.warehouse.model.unused import Rules, Unnamed, UnusedPieces
 
 
 class Snapshots(Protocol):

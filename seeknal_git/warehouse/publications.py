@@ -11,7 +11,7 @@ from seeknal_git.names import SNAPSHOTS, STATE
 from seeknal_git.warehouse import protocol, publish
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.forms import commit_id, texts
-from seeknal_git.warehouse.model import Move, Outcome, Publication, Record, Warned
+from seeknal_git.warehouse.model.publications import Move, Outcome, Publication, Record, Warned
 from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, with_later_columns
 
 if TYPE_CHECKING:

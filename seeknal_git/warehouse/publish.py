@@ -11,7 +11,9 @@ from seeknal_git.names import ENTITY, STATE, WAREHOUSE, is_entity, literal, qual
 from seeknal_git.warehouse.catalog import MARK, Catalog
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import packed
-from seeknal_git.warehouse.model import Foreign, Outcome, Publication, Published, now
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.environments import Foreign, Published
+from seeknal_git.warehouse.model.publications import Outcome, Publication
 from seeknal_git.warehouse.state_tables import insert
 from seeknal_git.warehouse.view_queries import in_own_catalog, need_selects
 

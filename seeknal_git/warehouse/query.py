@@ -16,7 +16,8 @@ from seeknal_git.warehouse import catalog, protocol
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.engine_errors import is_damage
 from seeknal_git.warehouse.interrupt import interruptible
-from seeknal_git.warehouse.model import Answer, Listener, Published
+from seeknal_git.warehouse.model.answers import Answer, Listener
+from seeknal_git.warehouse.model.environments import Published
 from seeknal_git.warehouse.results import streamed, written
 from seeknal_git.warehouse.view_queries import need_selects, rows_of
 

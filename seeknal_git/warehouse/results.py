@@ -17,7 +17,7 @@ import duckdb
 
 from seeknal_git.names import literal, quote
 from seeknal_git.sql.engine import as_subquery
-from seeknal_git.warehouse.model import CSV, JSON, PYTHON, TABLE
+from seeknal_git.warehouse.model.answers import CSV, JSON, PYTHON, TABLE
 
 _BATCH = 5_000  # rows that are in memory at once
 _AS_TEXT = re.compile(r"DATE|TIME|INTERVAL|BLOB|FLOAT|VARIANT|GEOMETRY")

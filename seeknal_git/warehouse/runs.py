@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.names import STATE
 from seeknal_git.warehouse import protocol
-from seeknal_git.warehouse.model import REMOVED, Run, now
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.environments import REMOVED
+from seeknal_git.warehouse.model.publications import Run
 
 if TYPE_CHECKING:
     import duckdb

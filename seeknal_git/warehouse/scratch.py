@@ -12,7 +12,8 @@ from seeknal_git.names import literal, qualified, quote
 from seeknal_git.sql.engine import as_subquery
 from seeknal_git.warehouse import catalog, compare, protocol
 from seeknal_git.warehouse.engine_errors import refusals
-from seeknal_git.warehouse.model import Comparison, Published, Rows
+from seeknal_git.warehouse.model.answers import Comparison, Rows
+from seeknal_git.warehouse.model.environments import Published
 from seeknal_git.warehouse.results import selected
 from seeknal_git.warehouse.shown import shown
 

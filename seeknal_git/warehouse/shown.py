@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.warehouse.forms import identifier, query
-from seeknal_git.warehouse.model import Published
+from seeknal_git.warehouse.model.environments import Published
 from seeknal_git.warehouse.state_tables import with_later_columns
 
 if TYPE_CHECKING:

@@ -19,17 +19,10 @@ from seeknal_git.warehouse.forms import (
     part,
     query,
 )
-from seeknal_git.warehouse.model import (
-    Audit,
-    Part,
-    Piece,
-    Rules,
-    Snapshot,
-    Store,
-    Unnamed,
-    UnusedPieces,
-    now,
-)
+from seeknal_git.warehouse.model.clock import now
+from seeknal_git.warehouse.model.pieces import Piece, Store
+from seeknal_git.warehouse.model.snapshots import Audit, Part, Snapshot
+from seeknal_git.warehouse.model.unused import Rules, Unnamed, UnusedPieces
 from seeknal_git.warehouse.state_tables import insert, with_later_columns
 
 if TYPE_CHECKING:

@@ -15,7 +15,9 @@ from seeknal_git.sql.partitioning import Ranges, is_among, is_within, joined, ra
 from seeknal_git.warehouse import unused_tables
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import query
-from seeknal_git.warehouse.model import NUMBER, Query, Rules, UnusedPieces, relation
+from seeknal_git.warehouse.model.pieces import NUMBER
+from seeknal_git.warehouse.model.queries import Query, relation
+from seeknal_git.warehouse.model.unused import Rules, UnusedPieces
 from seeknal_git.warehouse.pieces import are_recorded
 from seeknal_git.warehouse.shown import shown
 from seeknal_git.warehouse.state_tables import with_later_columns

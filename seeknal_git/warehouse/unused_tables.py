@@ -15,15 +15,9 @@ from seeknal_git.names import SNAPSHOTS, STATE, literal
 from seeknal_git.warehouse import catalog
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.histories import tables_of_histories
-from seeknal_git.warehouse.model import (
-    REASONS,
-    REMOVED,
-    Published,
-    Rules,
-    Unnamed,
-    file_name,
-    relation,
-)
+from seeknal_git.warehouse.model.environments import REMOVED, Published
+from seeknal_git.warehouse.model.queries import file_name, relation
+from seeknal_git.warehouse.model.unused import REASONS, Rules, Unnamed
 from seeknal_git.warehouse.pieces import are_recorded
 from seeknal_git.warehouse.shown import shown
 from seeknal_git.warehouse.state_tables import FILES_OF_VIEW, TABLES_OF_VIEW, with_later_columns

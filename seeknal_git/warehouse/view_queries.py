@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.names import SNAPSHOTS, qualified
-from seeknal_git.warehouse.model import Published
+from seeknal_git.warehouse.model.environments import Published
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,7 +14,7 @@ import pytest
 
 from seeknal_git.warehouse.connection import opened
 from seeknal_git.warehouse.duckdb_file import DuckDBFile
-from seeknal_git.warehouse.model import Publication
+from seeknal_git.warehouse.model.publications import Publication
 from tests.conftest import Repo, Templates, View, make_published
 
 DAILY = "seeknal/transforms/daily.yml"

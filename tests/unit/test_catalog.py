@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from seeknal_git.warehouse.model import Blueprint, Publication, Published, Snapshot
+from seeknal_git.warehouse.model.environments import Published
+from seeknal_git.warehouse.model.publications import Publication
+from seeknal_git.warehouse.model.snapshots import Blueprint, Snapshot
 from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 

@@ -10,7 +10,7 @@ import pytest
 
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.transactions import Step, Worker, commit, take
-from seeknal_git.warehouse.model import Blueprint
+from seeknal_git.warehouse.model.snapshots import Blueprint
 from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 

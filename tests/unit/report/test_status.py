@@ -6,7 +6,7 @@ import pytest
 
 from seeknal_git.commands.env import EnvironmentState
 from seeknal_git.report import status
-from seeknal_git.warehouse.model import now
+from seeknal_git.warehouse.model.clock import now
 
 
 def environment(branch: str, schema: str) -> EnvironmentState:

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seeknal_git.warehouse.histories import extended
-from seeknal_git.warehouse.model import Addition, Blueprint, relation
+from seeknal_git.warehouse.model.histories import Addition
+from seeknal_git.warehouse.model.queries import relation
+from seeknal_git.warehouse.model.snapshots import Blueprint
 from tests.conftest import examples
 
 START = datetime.fromisoformat("2026-01-01")

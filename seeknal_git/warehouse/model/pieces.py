@@ -1,0 +1,87 @@
+"""Pieces: immutable rows of one partition, or of one file, in a table of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from seeknal_git.sql.partitioning import Ordinal, Partitioning, is_among
+from seeknal_git.sql.statement import Columns
+from seeknal_git.warehouse.model.snapshots import Blueprint, Snapshot
+
+# The column of a table of pieces that tells these apart.
+NUMBER = "_piece"
+# The form of a snapshot whose rows are in one piece for each file.
+BY_FILE = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One immutable version of the rows of a partition."""
+
+    id: str
+    ordinal: Ordinal
+    # Fingerprint of a source, or of a node that was built again → a hash of its data behind it.
+    origins: Mapping[str, str]
+    number: int = 0  # the value of `_piece` in its table
+    rows: int = 0
+    # All that decides the rows of its file, if files are read one by one.
+    file: str = ""
+
+    @property
+    def is_empty_file(self) -> bool:
+        """Whether it only says that a file has no rows."""
+        return bool(self.file) and not self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A table of pieces."""
+
+    table: str
+    pieces: Mapping[str, Piece]  # by id
+
+
+@dataclass(frozen=True, slots=True)
+class InPieces:
+    """The pieces of a snapshot to build. `blueprint.sql` gives the rows of those that are
+    missing."""
+
+    blueprint: Blueprint
+    storage: str  # the key of the table: everything that its rows have in common
+    partitioning: Partitioning
+    columns: Columns
+    store: Store | None  # the table, if there is one
+    # All pieces of the snapshot by their partitions.
+    wanted: Mapping[Ordinal, Piece] = field(default_factory=dict)
+    # The partitions that its rows may be of: those of the whole table.
+    there: Collection[Ordinal] = ()
+    # The rows of one partition, if each is built by a statement of its own.
+    sql_of: Callable[[Ordinal], str] | None = None
+    # Of a source, whose rows tell: the piece of a partition, by the hash of its rows.
+    named: Callable[[Ordinal, str], Piece] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InFiles:
+    """A load of several files, the rows of each in pieces of its own. `blueprint.sql` gives the
+    rows of those that are to be read, with the number of the file in a column `FILE`."""
+
+    blueprint: Blueprint
+    storage: str  # the key of the table: everything that its rows have in common
+    partitioning: Partitioning | None  # None if all rows of a file are one piece
+    columns: Columns
+    kept: Columns  # the same in the order of the table, whichever file comes first
+    store: Store | None  # the table, if there is one
+    files: Mapping[str, str]  # path → key of the file, for all files
+    read: Mapping[int, str]  # number → path, for those that are to be read
+    # Path, partition, and the hash of the rows → the piece.
+    named: Callable[[str, Ordinal, str], Piece]
+
+
+def limited(snapshot: Snapshot, pieces: Iterable[Piece]) -> Snapshot:
+    """A snapshot in pieces with some of them alone."""
+    query = snapshot.query
+    assert query is not None, "a snapshot in pieces is a SELECT over them"
+    chosen = is_among(NUMBER, [piece.number for piece in pieces])
+    return replace(snapshot, query=replace(query, pieces=(query.pieces[0], f" WHERE {chosen}")))
