@@ -79,7 +79,7 @@ class Partitioning:
             year, month = _month(self.every, ordinal)
             return f"{year:04}-{month:02}" if self.every == "month" else f"{year:04}"
         begin = _start(self.every, ordinal)
-        return f"{begin:%Y-%m-%d %H:00}" if self.every == "hour" else f"{begin:%Y-%m-%d}"
+        return f"{begin.date()} {begin:%H}:00" if self.every == "hour" else f"{begin.date()}"
 
     def has(self, ordinal: Ordinal) -> bool:
         """Whether there may be rows in a partition. The one of rows outside is always empty if they
@@ -151,7 +151,8 @@ class Partitioning:
         if piece is None:  # rows without a time, and those before the other's first interval
             yield None
             end = _moved(_start(other.every, other.begin), before)
-            yield from range(self.begin, _ordinal(self.every, end - _MOMENT) + 1)
+            if end > _FIRST:
+                yield from range(self.begin, _ordinal(self.every, end - _MOMENT) + 1)
             return
         start, end = _start(other.every, piece), _start(other.every, piece + 1)
         first = _ordinal(self.every, _moved(start, -after))

@@ -67,3 +67,13 @@ def test_a_filter_makes_it_none_and_no_partition_is_told_of(kept: Repo) -> None:
     load(kept, "2026-01-02,1", "2026-01-01,6", ",6")
     told = kept.run()["built"]["transform.daily"]["partitions"]
     assert told == {"total": 1, "built": []}
+
+
+def test_partitions_may_begin_with_the_first_day_that_there_is(kept: Repo) -> None:
+    for file, begin in (("sources/orders", "2026-01-01"), ("transforms/daily", "2026-01-02")):
+        kept.replace(f"seeknal/{file}.yml", f"begin: {begin}", "begin: 0001-01-01")
+    kept.replace("seeknal/transforms/daily.yml", "0001-01-01}", "0001-01-01, outside: keep}")
+    kept.commit()
+    load(kept, "0001-01-01,1", ",5")
+    told = kept.run()["built"]["transform.daily"]["partitions"]
+    assert told == {"total": 2, "built": ["0001-01-01", "outside"]}
