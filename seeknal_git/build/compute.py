@@ -14,7 +14,7 @@ from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.contract import reader_now
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine_version import exactly
-from seeknal_git.sql.partitioning import in_partition
+from seeknal_git.sql.partition_values import in_partition
 from seeknal_git.sql.pasting import over_views
 from seeknal_git.sql.run_values import with_values
 from seeknal_git.sql.statement import over_tables

@@ -17,7 +17,8 @@ from seeknal_git.nodes.values import Values
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.load import Loaded
 from seeknal_git.project.references import resolved
-from seeknal_git.sql.partitioning import Partitioning, has_marks, in_partition
+from seeknal_git.sql.partition_values import has_marks, in_partition
+from seeknal_git.sql.partitioning import Partitioning
 from seeknal_git.sql.run_values import at_time, with_values
 from seeknal_git.sql.statement import Columns, Reading, over_tables
 

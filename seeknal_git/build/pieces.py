@@ -17,7 +17,8 @@ from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.partitions import Layout, Layouts, Undivided, needs_partitions
 from seeknal_git.project.snapshot_ids import again, deciding, is_build
-from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning, in_partition
+from seeknal_git.sql.partition_values import in_partition
+from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model.pieces import InPieces, Piece, limited
 from seeknal_git.warehouse.model.snapshots import Blueprint, Snapshot

@@ -12,7 +12,8 @@ from seeknal_git.names import folded
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.partitions import Layout, Layouts
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.sql.partitioning import has_marks, is_among
+from seeknal_git.sql.partition_values import has_marks
+from seeknal_git.sql.ranges import is_among
 from seeknal_git.warehouse.protocol import Warehouse
 
 _MOST = 1_000_000  # partitions that are looked at

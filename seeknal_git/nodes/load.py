@@ -25,7 +25,7 @@ from seeknal_git.nodes.targets import not_written
 from seeknal_git.nodes.templates import Resolved, resolve
 from seeknal_git.nodes.values import Values, hidden
 from seeknal_git.nodes.yaml_document import Document, read_yaml
-from seeknal_git.sql.partitioning import marked
+from seeknal_git.sql.partition_values import marked
 
 # The words that other tools have for a key.
 _OTHER_WORDS = {"sql": "transform", "query": "transform", "select": "transform"}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem
 from seeknal_git.names import folded
-from seeknal_git.sql.partitioning import Misplaced, Partitioning, has_marks
+from seeknal_git.sql.partition_values import has_marks
+from seeknal_git.sql.partitioning import Misplaced, Partitioning
 
 if TYPE_CHECKING:
     from seeknal_git.nodes.node import Node

@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from seeknal_git.names import folded, quote
 
 # The number of a partition; None for the rows that fall into none.
 Ordinal = int | None
-Ranges = list[tuple[int, int]]  # both ends included
 
 _EPOCH = datetime.fromisoformat("1970-01-01")
 _FIRST = datetime.fromisoformat("0001-01-01")
@@ -31,7 +28,6 @@ _KEYS = re.compile(
     r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(\d+,\d+\)|VARCHAR|DATE|TIMESTAMP|BOOLEAN|UUID)$"
 )
 TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
-_FEW_RANGES = 8  # more of them are slower than a list of all numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,119 +215,3 @@ def _moved(moment: datetime, hours: int) -> datetime:
         return moment + hours * _HOUR
     except OverflowError:
         return _LAST if hours > 0 else _FIRST
-
-
-# Parameters of a partition. In a node's SQL they stand as literals that nobody writes, so that the
-# engine binds them, and the analysis takes them for constants.
-
-_MARKS = {
-    "start": "TIMESTAMP '0001-01-01 00:00:00.000731'",
-    "end": "TIMESTAMP '0001-01-01 00:00:00.000732'",
-    "partition": "'0001-01-01 00:00:00.000733'",
-}
-_PARAMETER = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$(start|end|partition)\b""",
-    re.DOTALL | re.IGNORECASE,
-)
-_ALWAYS = {"start": "TIMESTAMP '-infinity'", "end": "TIMESTAMP 'infinity'", "partition": "''"}
-
-
-def marked(sql: str) -> str:
-    """SQL with a mark for each `$start`, `$end` and `$partition`."""
-    return _PARAMETER.sub(lambda found: _MARKS[found[1].lower()] if found[1] else found[0], sql)
-
-
-def has_marks(sql: str) -> bool:
-    return any(mark in sql for mark in _MARKS.values())
-
-
-def in_partition(
-    sql: str, partitioning: Partitioning | None = None, ordinal: Ordinal = None
-) -> str:
-    """The SQL for one partition; without one, for all time."""
-    values = _ALWAYS
-    if partitioning and ordinal is not None:
-        values = {"partition": f"'{partitioning.label(ordinal)}'"}
-        if partitioning.every:
-            start, end = (_start(partitioning.every, at) for at in (ordinal, ordinal + 1))
-            values |= {"start": f"TIMESTAMP '{start}'", "end": f"TIMESTAMP '{end}'"}
-    for name, mark in _MARKS.items():
-        sql = sql.replace(mark, values.get(name, mark))
-    return sql
-
-
-# Sets of numbers
-
-
-def ranges_of(numbers: Iterable[int], among: Iterable[int] = ()) -> list[tuple[int, int]]:
-    """Numbers as ranges, both ends included, in order.
-
-    among: the numbers that there are, if a range may span all others.
-
-    >>> ranges_of([5, 1, 2, 3])
-    [(1, 3), (5, 5)]
-    >>> ranges_of([5, 1, 2, 3], [1, 2, 3, 5, 8])
-    [(1, 5)]
-    """
-    ordered = sorted(set(numbers))
-    if not ordered:
-        return []
-    others = sorted(set(among) - set(ordered))
-    starts, ends = [ordered[0]], []
-    for low, high in pairwise(ordered):
-        place = bisect(others, low)
-        is_gap = place < len(others) and others[place] < high if among else high > low + 1
-        if is_gap:
-            ends.append(low)
-            starts.append(high)
-    return list(zip(starts, [*ends, ordered[-1]], strict=True))
-
-
-def joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """Ranges without those that overlap, in order.
-
-    >>> joined([(5, 9), (1, 3), (2, 4), (20, 21)])
-    [(1, 4), (5, 9), (20, 21)]
-    """
-    found: Ranges = []
-    for low, high in sorted(ranges):
-        if found and low <= found[-1][1]:
-            found[-1] = (found[-1][0], max(high, found[-1][1]))
-        else:
-            found.append((low, high))
-    return found
-
-
-def is_within(number: int, ranges: Ranges) -> bool:
-    """Whether one of the ranges, as `joined` gives them, has a number.
-
-    >>> is_within(4, [(1, 4), (6, 9)]), is_within(5, [(1, 4), (6, 9)])
-    (True, False)
-    """
-    place = bisect(ranges, number, key=lambda range_: range_[0])
-    return place > 0 and number <= ranges[place - 1][1]
-
-
-def is_among(expression: str, numbers: Collection[int], there: Collection[int] = ()) -> str:
-    """The condition that a value is one of some numbers. there: as for `ranges_of`."""
-    ranges = ranges_of(numbers, there)
-    if not ranges:
-        return "false"
-    if len(ranges) <= _FEW_RANGES:
-        return " OR ".join(f"{expression} BETWEEN {low} AND {high}" for low, high in ranges)
-    return f"{expression} IN ({', '.join(map(str, sorted(set(numbers))))})"
-
-
-def spelled(ranges: Iterable[tuple[int, int]]) -> str:
-    """Ranges as text.
-
-    >>> spelled([(1, 3), (5, 5)])
-    '1-3 5'
-    """
-    return " ".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
-
-
-def ranges_in(text: str) -> list[tuple[int, int]]:
-    """The ranges of a text as `spelled` makes it."""
-    parts = [part.partition("-") for part in text.split()]
-    return [(int(low), int(high or low)) for low, _, high in parts]

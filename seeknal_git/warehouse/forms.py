@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from seeknal_git.errors import WarehouseError
-from seeknal_git.sql.partitioning import Ordinal, ranges_of
+from seeknal_git.sql.partitioning import Ordinal
+from seeknal_git.sql.ranges import ranges_of
 from seeknal_git.warehouse.model.queries import Query
 from seeknal_git.warehouse.model.snapshots import Part
 

@@ -11,15 +11,9 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.names import STATE, STATE_SCHEMA, folded, quote
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.sql.partitioning import (
-    Ordinal,
-    Partitioning,
-    in_partition,
-    is_among,
-    ranges_in,
-    ranges_of,
-    spelled,
-)
+from seeknal_git.sql.partition_values import in_partition
+from seeknal_git.sql.partitioning import Ordinal, Partitioning
+from seeknal_git.sql.ranges import is_among, ranges_in, ranges_of, spelled
 from seeknal_git.warehouse.forms import mapping
 from seeknal_git.warehouse.model.pieces import NUMBER, InPieces, Piece, Store
 from seeknal_git.warehouse.model.queries import Query, relation

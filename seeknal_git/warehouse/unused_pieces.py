@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, STATE
-from seeknal_git.sql.partitioning import Ranges, is_among, is_within, joined, ranges_of
+from seeknal_git.sql.ranges import Ranges, is_among, is_within, joined, ranges_of
 from seeknal_git.warehouse import unused_tables
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import query

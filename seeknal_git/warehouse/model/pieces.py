@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from seeknal_git.sql.partitioning import Ordinal, Partitioning, is_among
+from seeknal_git.sql.partitioning import Ordinal, Partitioning
+from seeknal_git.sql.ranges import is_among
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model.snapshots import Blueprint, Snapshot
 
