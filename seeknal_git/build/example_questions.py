@@ -46,7 +46,7 @@ class Case:
 
 
 class Refused(Exception):
-    """is_open: whether it can be run once the columns of an input are known."""
+    """An example that cannot be run. is_open: it can once the columns of an input are known."""
 
     def __init__(self, problem: Problem, *, is_open: bool = False) -> None:
         super().__init__(problem.message)
@@ -55,6 +55,8 @@ class Refused(Exception):
 
 
 def cases_of(loaded: Loaded, tree: Tree, identifier: str) -> Iterator[Case]:
+    """The examples of a node, in the order of its file. Those with values for its templates still
+    need `read_again`."""
     graph = loaded.graph
     member = graph.members[identifier]
     node, targets = member.node, graph.targets[identifier][0]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.inventory import Inventory
-from seeknal_git.build.rebuilds import is_limited, is_partial
+from seeknal_git.build.rebuilds import is_in_part, is_limited
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.partitions import Layout, Layouts, Undivided, needs_partitions
+from seeknal_git.project.partitions import Layout, Layouts, Undivided, why_not_whole
 from seeknal_git.project.snapshot_ids import again, deciding, is_build
 from seeknal_git.sql.partition_values import in_partition
 from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning
@@ -112,10 +112,13 @@ class Pieces:
             return None
         if all(reads[name].is_in_pieces for name in layout.windows):
             return layout
-        if needs := needs_partitions(node):
-            raise NodeFailed(f"{needs} ({node.path}:{node.line('partition')})")
+        if why := why_not_whole(node):
+            raise NodeFailed(f"{why} ({node.path}:{node.line('partition')})")
         if self._limit(node.id):
-            raise NodeFailed(f"its inputs are not in pieces: run without --since ({node.path})")
+            line = node.line("partition")
+            raise NodeFailed(
+                f"its inputs are not in pieces: run without --since ({node.path}:{line})"
+            )
         return None
 
     def _limit(self, node: str) -> Limit | None:
@@ -182,7 +185,7 @@ def build_of_pieces(inventory: Inventory, node: str) -> str:
     """The build of a node, as far as it decides pieces: those of a table in part are pieces of the
     whole one."""
     build = inventory.identities[node].build
-    return "" if is_partial(build) else build
+    return "" if is_in_part(build) else build
 
 
 def built_again(inventory: Inventory, node: str, ordinal: Ordinal) -> dict[str, str]:

@@ -33,10 +33,10 @@ def is_limited(build: str) -> bool:
 
 def build_over_parts(build: str) -> str:
     """A build that is computed of tables in part. build: the word that it has otherwise."""
-    return build if is_partial(build) else f"{_PART} {build}".strip()
+    return build if is_in_part(build) else f"{_PART} {build}".strip()
 
 
-def is_partial(build: str) -> bool:
+def is_in_part(build: str) -> bool:
     """Whether a build holds a part of the rows, or is computed of tables that do."""
     return build.split(" ", maxsplit=1)[0] == _PART
 

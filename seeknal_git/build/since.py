@@ -245,17 +245,17 @@ def _hull(
     partitioning: Partitioning, spans: Sequence[tuple[datetime | None, datetime | None]]
 ) -> tuple[int | None, int | None]:
     starts, ends = [start for start, _ in spans], [end for _, end in spans]
-    first = _least(starts, partitioning.interval, min)
-    end = _least(ends, lambda moment: partitioning.interval(moment - _MOMENT) + 1, max)
+    first = _outermost(starts, partitioning.interval, min)
+    end = _outermost(ends, lambda moment: partitioning.interval(moment - _MOMENT) + 1, max)
     return None if first is not None and first <= partitioning.begin else first, end
 
 
-def _least(
+def _outermost(
     moments: Sequence[datetime | None],
     number: Callable[[datetime], int],
     choose: Callable[[Sequence[int]], int],
 ) -> int | None:
-    """The least or greatest number of some moments; None if one of them is none."""
+    """The number of the first or the last of some moments; None if one of them is none."""
     given = [number(moment) for moment in moments if moment is not None]
     return choose(given) if len(given) == len(moments) else None
 

@@ -20,7 +20,7 @@ from seeknal_git.build.compute import (
 )
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.progress import Event
-from seeknal_git.build.rebuilds import is_partial
+from seeknal_git.build.rebuilds import is_in_part
 from seeknal_git.build.site import Site, relations_of, snapshot_of
 from seeknal_git.build.sources_in_place import moved_words, over_kept_files, refuse_broken
 from seeknal_git.build.work import Work
@@ -246,7 +246,7 @@ def _blueprint(
         parameters=statement.parameters,
         dialect=statement.dialect,
         form=work.graph.structure.pieces.get(identifier, ""),
-        part=_over_parts(work, identifier) if is_partial(identity.build) else None,
+        part=_over_parts(work, identifier) if is_in_part(identity.build) else None,
     )
 
 

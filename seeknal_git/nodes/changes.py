@@ -55,12 +55,13 @@ def with_loads_before(anatomy: Anatomy) -> Anatomy:
     """The parts of a history. The loads before decide each of them, so none is known to stay."""
     return replace(
         anatomy,
-        whole=_shaky(anatomy.whole),
-        rows=anatomy.rows and _shaky(anatomy.rows),
-        columns=anatomy.columns and tuple((name, _shaky(part)) for name, part in anatomy.columns),
+        whole=_unstable(anatomy.whole),
+        rows=anatomy.rows and _unstable(anatomy.rows),
+        columns=anatomy.columns
+        and tuple((name, _unstable(part)) for name, part in anatomy.columns),
         unique=(),
     )
 
 
-def _shaky(part: Part) -> Part:
+def _unstable(part: Part) -> Part:
     return replace(part, unstable=_LOADS)

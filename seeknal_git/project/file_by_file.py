@@ -29,7 +29,7 @@ class Mixed:
 
 @dataclass(frozen=True, slots=True)
 class FileByFile:
-    """How the files of a source are read, each of them like no other were there."""
+    """How the files of a source are read, each as if no other were there."""
 
     source: Node
     reader: Reader

@@ -60,7 +60,7 @@ class Undivided:
     is_mistake: bool = False  # whether no SQL could be divided so
 
 
-def needs_partitions(node: Node) -> str:
+def why_not_whole(node: Node) -> str:
     """Why a node with `partition:` cannot be built as a whole; nothing if it can."""
     if has_marks(node.sql or ""):
         return _UNBOUND
@@ -105,10 +105,10 @@ class Layouts:
 
     def _bound(self, identifier: str, found: Layout | Undivided) -> Layout | Undivided:
         """The layout; a mistake if the SQL asks for a partition that it is not built by."""
-        needs = needs_partitions(self.graph.node(identifier))
-        if isinstance(found, Layout) or not needs:
+        why = why_not_whole(self.graph.node(identifier))
+        if isinstance(found, Layout) or not why:
             return found
-        return replace(found, why=f"{needs}: {found.why}", is_mistake=True)
+        return replace(found, why=f"{why}: {found.why}", is_mistake=True)
 
     def _layout(self, identifier: str) -> Layout | Undivided:
         node = self.graph.node(identifier)

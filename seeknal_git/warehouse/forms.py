@@ -62,7 +62,7 @@ def query(pieces: str | None, reads: str | None, folder: Path | None = None) -> 
     if pieces is None:
         return None
     found = Query(tuple(texts(pieces)), tuple((reads or "").split()), folder)
-    whole = len(found.pieces) == len(found.names) + 1
+    whole = len(found.texts) == len(found.names) + 1
     return found if whole and all(map(_NAME.fullmatch, found.names)) else _refused("view", pieces)
 
 
@@ -96,7 +96,7 @@ def packed_part(found: Part | None) -> str | None:
 
 def packed(found: Query | None) -> tuple[str | None, str | None]:
     """A SELECT as the state keeps it. See `query`."""
-    return (json.dumps(found.pieces), " ".join(found.names)) if found else (None, None)
+    return (json.dumps(found.texts), " ".join(found.names)) if found else (None, None)
 
 
 def _parsed(text: str) -> Any:

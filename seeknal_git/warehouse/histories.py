@@ -61,11 +61,11 @@ class HistoryTables(protocol.Histories):
             [schema],
         ).fetchall()
         found = {}
-        for node, number, fingerprint, identity, build, reads, view, publication in rows:
+        for node, snapshot, fingerprint, identity, build, reads, view, publication in rows:
             # The SELECT names a table twice; in the order of the first times, the oldest is first.
             tables = tuple(dict.fromkeys(reads))
             texts = (fingerprint, identity, build)
-            found[node] = Version(identifier(number), *texts, tables, view, publication)
+            found[node] = Version(identifier(snapshot), *texts, tables, view, publication)
         return found
 
 

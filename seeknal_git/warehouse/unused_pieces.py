@@ -82,7 +82,7 @@ def drop(connection: duckdb.DuckDBPyConnection, pieces: Sequence[UnusedPieces]) 
         rows = connection.execute(
             f"SELECT rowid, query, reads FROM {STATE}.snapshots WHERE query IS NOT NULL"
         ).fetchall()
-        broken = [number for number, text, reads in rows if _reads_one_of(query(text, reads), gone)]
+        broken = [row for row, text, reads in rows if _reads_one_of(query(text, reads), gone)]
         connection.execute(
             f"DELETE FROM {STATE}.snapshots WHERE rowid IN (SELECT unnest($1::BIGINT[]))", [broken]
         )
@@ -98,12 +98,12 @@ def _forget_publications(
     rows = connection.execute(
         f"SELECT rowid, query, reads FROM {STATE}.publication_nodes WHERE query IS NOT NULL"
     ).fetchall()
-    for number, text, reads in rows:
+    for row, text, reads in rows:
         if _reads_one_of(query(text, reads), gone):
             names = " ".join(f"{name}{_GONE}" if name in gone else name for name in reads.split())
             connection.execute(
                 f"UPDATE {STATE}.publication_nodes SET reads = $1 WHERE rowid = $2",
-                [names, number],
+                [names, row],
             )
 
 
@@ -140,7 +140,7 @@ def _needed(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, Ra
 
 def _read_by(found: Query) -> Iterable[tuple[str, Ranges | None]]:
     """Each table that a SELECT reads, with the pieces that it reads; None if it does not say."""
-    for table, text in zip(found.names, found.pieces[1:], strict=True):
+    for table, text in zip(found.names, found.texts[1:], strict=True):
         yield table, _numbers(text)
 
 

@@ -79,7 +79,7 @@ def _named(names: Sequence[str], scope: Scope) -> Column:
         return UNKNOWN
     if len(meanings) == 1 or len(set(meanings)) == 1:
         return meanings[0]
-    keys, types = ({column.key for column in meanings}, {column.type for column in meanings})
+    keys, types = {column.key for column in meanings}, {column.type for column in meanings}
     if len(keys) > 1:
         return UNKNOWN
     return Column(type=types.pop() if len(types) == 1 else "", key=keys.pop())

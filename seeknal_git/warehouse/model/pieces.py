@@ -85,4 +85,4 @@ def limited(snapshot: Snapshot, pieces: Iterable[Piece]) -> Snapshot:
     query = snapshot.query
     assert query is not None, "a snapshot in pieces is a SELECT over them"
     chosen = is_among(NUMBER, [piece.number for piece in pieces])
-    return replace(snapshot, query=replace(query, pieces=(query.pieces[0], f" WHERE {chosen}")))
+    return replace(snapshot, query=replace(query, texts=(query.texts[0], f" WHERE {chosen}")))

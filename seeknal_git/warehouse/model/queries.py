@@ -19,8 +19,8 @@ def relation(table: str) -> str:
 class Query:
     """A SELECT over snapshot tables and kept files: the text around their names, and the names."""
 
-    pieces: tuple[str, ...]
-    names: tuple[str, ...]  # one between two pieces each
+    texts: tuple[str, ...]
+    names: tuple[str, ...]  # one between two texts each
     # Of the kept files; the same SELECT, wherever they are.
     folder: Path | None = field(default=None, compare=False)
 
@@ -60,7 +60,7 @@ class Query:
         return kept_path(self.folder, file)
 
     def _with(self, names: Iterable[str]) -> str:
-        return "".join(piece + name for piece, name in zip(self.pieces, [*names, ""], strict=True))
+        return "".join(text + name for text, name in zip(self.texts, [*names, ""], strict=True))
 
 
 def marked(name: str) -> str:
