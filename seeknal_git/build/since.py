@@ -6,7 +6,6 @@ snapshot too, and the ids of whole tables stay as they are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from seeknal_git.build.rebuilds import build_over_parts, is_limited, limited_bui
 from seeknal_git.errors import UsageError, some
 from seeknal_git.project.partitions import Layout, Layouts
 from seeknal_git.project.snapshot_ids import BuildOf, Identity, State, identities
-from seeknal_git.sql.partitioning import Ordinal, Partitioning
+from seeknal_git.sql.partitioning import Ordinal, Partitioning, hours_in
 from seeknal_git.warehouse.model.snapshots import Part
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from seeknal_git.warehouse.model.snapshots import Snapshot
     from seeknal_git.warehouse.protocol import Warehouse
 
-_LENGTH = re.compile(r"(\d{1,6})\s*([hdw])")
-_HOURS = {"h": 1, "d": 24, "w": 168}
 _MOMENT = timedelta(microseconds=1)
 _NAMED = 3
 
@@ -40,8 +37,8 @@ def since_of(since: str | None, start: str | None, end: str | None) -> Since:
     if since is not None and start is not None:
         raise UsageError("--since and --start say the same: give one of them.")
     until = None if end is None else _moment("--end", end)
-    if since is not None and (match := _LENGTH.fullmatch(since.strip())):
-        return Since(f"--since {since}", hours=int(match[1]) * _HOURS[match[2]], end=until)
+    if since is not None and (hours := hours_in(since)) is not None:
+        return Since(f"--since {since}", hours=hours, end=until)
     name, given = ("--since", since) if since is not None else ("--start", start)
     begin = None if given is None else _moment(name, given)
     if begin is not None and until is not None and begin >= until:

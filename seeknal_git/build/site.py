@@ -1,4 +1,4 @@
-"""Everything that each step of a run needs."""
+"""The site of a run: everything that each of its steps needs, and the tables that it has."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@ or each bucket of a key, and `reads:`, how far around an interval it reads its i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -15,10 +14,9 @@ from seeknal_git.nodes.checks import Columns
 from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.form import Form, Whole
 from seeknal_git.nodes.node_file import Mistake, NodeFile
+from seeknal_git.sql.partitioning import hours_in
 
 MOST_BUCKETS = 4096
-_LENGTH = re.compile(r"(\d{1,6})\s*([hdw]?)")
-_HOURS = {"h": 1, "d": 24, "w": 168}
 
 
 class PartitionForm(Form):
@@ -81,10 +79,11 @@ def _mapping(given: object, such: str) -> object:
 
 
 def _hours(given: object) -> int:
-    match = _LENGTH.fullmatch(str(given).strip())
-    if match is None or (not match[2] and int(match[1])):
+    text = str(given).strip()
+    hours = 0 if text == "0" else hours_in(text)
+    if hours is None:
         raise ValueError(f"a length such as 6d, 12h or 2w, not {str(given)!r}")
-    return int(match[1]) * _HOURS[match[2] or "h"]
+    return hours
 
 
 _Length = Annotated[int, BeforeValidator(_hours)]

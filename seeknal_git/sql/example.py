@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from seeknal_git.sql.statement import Columns
 
 Question = Mapping[str, Any]
-# The rest of a day for the number of characters of a year or a month.
-_REST = {4: "-01-01", 7: "-01"}
 # Functions that ask the clock → the type of their value; words such as current_date call them.
 _CLOCKS = {
     "now": "TIMESTAMPTZ",
@@ -279,7 +277,7 @@ def _keep_partition(
     """Keep the rows of one partition alone."""
     import duckdb
 
-    from seeknal_git.sql.partitioning import Misplaced, Partitioning
+    from seeknal_git.sql.partitioning import Misplaced, Partitioning, as_time
 
     by, wanted = Partitioning.of(partition["form"]), partition["wanted"]
     types = {folded(name): word for name, word in columns}
@@ -288,9 +286,8 @@ def _keep_partition(
         asked = wanted
         if by.every is not None:
             name = by.by[0]
-            day = f"{wanted}{_REST.get(len(wanted), '')}"
             row = f"SELECT CAST($1 AS {types[folded(name)]}) AS {quote(name)}"
-            found = engine.execute(f"SELECT {number} FROM ({row})", [day]).fetchone()
+            found = engine.execute(f"SELECT {number} FROM ({row})", [as_time(wanted)]).fetchone()
             asked = found[0] if found else None
         engine.execute(f"DELETE FROM {table} WHERE ({number}) IS DISTINCT FROM {int(asked)}")
     except (duckdb.ConversionException, ValueError, TypeError) as exc:

@@ -23,6 +23,8 @@ _WEEKS = 102_737  # from the first day of year 1, a Monday, to 1970
 _MONTHS = 12
 # The rest of a date, by the length of its beginning: a year, and a month.
 _REST = {4: "-01-01", 7: "-01"}
+_LENGTH = re.compile(r"(\d{1,6})\s*([hdw])")
+_HOURS = {"h": 1, "d": 24, "w": 168}
 # Equal values of these types have one text, whoever asks for it.
 _KEYS = re.compile(
     r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(\d+,\d+\)|VARCHAR|DATE|TIMESTAMP|BOOLEAN|UUID)$"
@@ -87,7 +89,7 @@ class Partitioning:
         text = str(label).strip()
         if self.every is None:
             return int(text)
-        return _ordinal(self.every, datetime.fromisoformat(f"{text}{_REST.get(len(text), '')}"))
+        return _ordinal(self.every, datetime.fromisoformat(as_time(text)))
 
     def sql(self, types: Mapping[str, str]) -> str:
         """The number of the partition of a row, as SQL; NULL if it falls into none.
@@ -170,6 +172,25 @@ class Partitioning:
 
 class Misplaced(Exception):
     """A column that partitions cannot be of, in words."""
+
+
+def as_time(label: str) -> str:
+    """The label of an interval as a time: a year or a month begins on its first day.
+
+    >>> as_time("2026-02"), as_time("2026-02-03 09:00")
+    ('2026-02-01', '2026-02-03 09:00')
+    """
+    return f"{label}{_REST.get(len(label), '')}"
+
+
+def hours_in(text: str) -> int | None:
+    """The hours of a length of time; None if the text is none.
+
+    >>> hours_in("36h"), hours_in("2 w"), hours_in("6")
+    (36, 336, None)
+    """
+    length = _LENGTH.fullmatch(text.strip())
+    return int(length[1]) * _HOURS[length[2]] if length else None
 
 
 def _outside_first(ordinal: Ordinal) -> tuple[bool, int]:
