@@ -42,15 +42,30 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     taken = frozenset(map(str.lower, warehouse.snapshots.tables()))
     progress = Progress()
     layers = deque(layer_of(work, report, progress, layer) for layer in work.layers)
-    pieces = Pieces(work.inventory, taken, Layouts(work.graph))
     site = Site(
-        warehouse, work, report, progress, Schedule(layers), taken, pieces, _functions(work)
+        warehouse,
+        work,
+        report,
+        progress,
+        Schedule(layers),
+        taken,
+        Pieces(work.inventory, taken, _layouts(work)),
+        _functions(work),
     )
     try:
         interruptible(partial(_build_all, site), partial(_stop, site))
     finally:
         _close(site)
     return site.progress
+
+
+def _layouts(work: Work) -> Layouts:
+    """The layouts of all nodes to build. They are found before there are workers, as the engine's
+    parser answers one thread at a time."""
+    layouts = Layouts(work.graph)
+    for node in work.graph.structure.pieces.keys() & work.reasons.keys():
+        layouts.of(node)
+    return layouts
 
 
 def _functions(work: Work) -> Functions | None:

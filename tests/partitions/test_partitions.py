@@ -394,3 +394,12 @@ def test_a_load_in_another_form_is_copied_though_its_file_moved_on(daily: Repo) 
     assert shown(daily)["orders"] == before
     daily.seeknal("run")
     assert shown(daily) == truth(daily.path, TRANSFORMS)
+
+
+def test_many_nodes_of_a_layer_are_divided_by_several_workers(daily: Repo) -> None:
+    for number in range(24):
+        sums = ", ".join(f"sum(amount + {place}) AS s{place}" for place in range(40))
+        sql = DAILY.sql.replace("sum(amount) AS amount", f"{sums}, {number} AS number")
+        node = Transform(sql, DAILY.inputs, DAILY.partition)
+        daily.write(f"seeknal/transforms/sums_{number}.yml", node.yml(f"sums_{number}"))
+    assert len(partitions(daily)) == 24
