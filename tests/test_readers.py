@@ -394,6 +394,14 @@ def test_a_guess_that_may_be_wrong_is_told_with_its_cure(
     assert words[0] in repo.seeknal("run").err
 
 
+def test_a_declared_column_is_not_told_to_be_declared(repo: Repo) -> None:
+    deliver(repo, {"1.csv": PLAIN, "2.csv": "id,amount\n3,n/a\n"})
+    source(repo, "*.csv", "schema: [{name: amount, data_type: BIGINT}]\n")
+    failed = repo.seeknal("run", code=1)
+    assert "raw/2.csv, row 1: 'n/a' in amount is no BIGINT" in failed.out + failed.err
+    assert "declare it" not in failed.out + failed.err
+
+
 @pytest.mark.parametrize(
     ("files", "more", "words"),
     [

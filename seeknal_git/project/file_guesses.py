@@ -147,6 +147,7 @@ def _united(
     text because of some file, a note. A file without a value in a column says nothing of its
     type."""
     found, notes = [], []
+    declared = set(map(folded, source.definition["types"]))
     for name, every in _by_name(per_file).items():
         words = every
         if len({word for _, word in every}) > 1:
@@ -156,7 +157,7 @@ def _united(
         word = words[0][1]
         for number, other in words[1:]:
             before, word = word, wider(word, other) or TEXT
-            if word == TEXT != before:
+            if word == TEXT != before and folded(name) not in declared:
                 path = opened.files[number].path
                 sentence = (
                     f"{path}: the column {name} is {said(other)} there, "
