@@ -115,6 +115,10 @@ def test_production_says_which_raw_data_moved_and_when(repo: Repo) -> None:
         )
     (moved,) = repo.plan()["moved"]
     assert (moved["node"], moved["files"]) == ("source.s", ["raw/b.csv"])
+    repo.seeknal("run")
+    (repo.path / "raw/a.csv").unlink()
+    os.utime(repo.path / "raw/b.csv", (later - 10**6, later - 10**6))
+    assert repo.plan()["moved"][0]["files"] == ["raw/*.csv"], "nobody says that b.csv moved"
     repo.switch("dev", create=True)
     assert "Raw data" not in repo.seeknal("plan").out, "a branch goes on with production's load"
 

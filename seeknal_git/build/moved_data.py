@@ -54,10 +54,10 @@ def moved_data(loaded: Loaded, work: Work) -> tuple[MovedData, ...]:
             continue
         times = {file.path: _changed_at(file) for file in files}
         newer = {path: time for path, time in times.items() if time and time > load.built_at}
+        # If none is newer, one of them is gone or older: the path stands for all.
+        named = newer or [str(loaded.graph.node(source).definition["path"])]
         found.append(
-            MovedData(
-                source, tuple(newer or times), load.built_at, max(newer.values(), default=None)
-            )
+            MovedData(source, tuple(named), load.built_at, max(newer.values(), default=None))
         )
     return tuple(found)
 
