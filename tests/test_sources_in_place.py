@@ -135,7 +135,10 @@ def test_a_file_that_was_changed_in_place_is_refused_by_its_name(in_place: Repo)
     content = path.read_bytes()
     overwrite(path, "SELECT id, id * 11 AS amount FROM range(1, 4) t(id)")
     broken = "data/orders/a.parquet of source.orders was changed in place"
-    assert broken in in_place.seeknal("query", "FROM orders", code=None).err
+    refused = in_place.seeknal("query", "FROM orders", code=None).err
+    assert broken in refused
+    cure = "as it was and run again, or read what is there now: seeknal run --refresh\n"
+    assert refused.endswith(cure), "one command, so that a terminal shows it on a line of its own"
     assert broken in in_place.seeknal("query", "FROM large", code=None).err
     assert asked(in_place, "FROM total") == ["4,140"]
     assert broken in in_place.seeknal("status").out

@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from seeknal_git.warehouse.model.snapshots import Snapshot
     from seeknal_git.warehouse.protocol import Warehouse
 
-CURE = (
-    "Put the file back as it was, then: seeknal run. "
-    "Or read what is there now: seeknal run --refresh"
-)
+CURE = "Put the file back as it was and run again, or read what is there now: seeknal run --refresh"
 _NAMED = 3
 
 
