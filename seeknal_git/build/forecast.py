@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.pieces import Pieces, Reading
-from seeknal_git.project.partitions import Layout, Layouts
+from seeknal_git.project.partitions import Layout, Layouts, Undivided
 from seeknal_git.warehouse.model.snapshots import Partitions
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class Forecast:
     partitions: Partitions | None  # None if they depend on raw data that is not read yet
     after: str = ""  # the source that has to be read before, if so
     whole: str = ""  # why the node is built as a whole, if so
+    mistake: str = ""  # why it cannot be built, if so
 
 
 def forecast_of(
@@ -55,6 +56,8 @@ class _Forecasts:
     def of(self, node: str) -> Forecast:
         graph = self.inventory.graph
         layout = self.pieces.layouts.of(node)
+        if isinstance(layout, Undivided) and layout.is_mistake:
+            return Forecast(None, mistake=layout.why)
         if not isinstance(layout, Layout):
             return Forecast(None, whole=layout.why if layout else "")
         if graph.node(node).kind == "source":

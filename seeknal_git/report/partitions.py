@@ -15,6 +15,8 @@ _SHOWN = 2
 
 def words(forecast: Forecast) -> str:
     """The partitions of a node in one line."""
+    if forecast.mistake:
+        return f"cannot be built: {forecast.mistake}"
     if forecast.whole:
         return f"built as a whole: {forecast.whole}"
     if forecast.partitions is None:
@@ -34,6 +36,7 @@ def as_json(forecasts: Mapping[str, Forecast]) -> dict[str, Any]:
             "build": list(forecast.partitions.built) if forecast.partitions else None,
             "after": forecast.after or None,
             "whole": forecast.whole or None,
+            "mistake": forecast.mistake or None,
         }
         for node, forecast in forecasts.items()
     }

@@ -174,6 +174,8 @@ def test_a_column_that_cannot_be_is_an_error(daily: Repo, by: str, said: str) ->
     refused = daily.seeknal("validate", code=None)
     assert refused.code != 0
     assert said in refused.err
+    planned = daily.seeknal("plan", code=None).out
+    assert f"transform.daily: cannot be built: {said}" in " ".join(planned.split())
 
 
 def test_buckets_of_a_key(daily: Repo) -> None:
