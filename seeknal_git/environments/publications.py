@@ -133,9 +133,10 @@ def need_tables(workspace: Workspace, wanted: Shown, hint: str) -> None:
         return
     number, lost = wanted.named.record.id, some(wanted.lost, _NAMED)
     kept = workspace.settings.keep_promotions
+    last = "publication" if kept == 1 else f"{kept} publications"
     raise WarehouseError(
         f"Publication {number} is no longer kept whole: the tables of {lost} are gone. "
-        f"`seeknal gc` keeps those of the last {kept} publications of production, and of the "
+        f"`seeknal gc` keeps those of the last {last} of production, and of the "
         "younger ones (keep_promotions and keep_history in seeknal_project.yml).",
         hint,
     )

@@ -33,6 +33,8 @@ from seeknal_git.sql.locality.reading import Queries, Query, level_of
 from seeknal_git.sql.locality.stars import columns_of
 from seeknal_git.sql.statement import query_of
 
+# The keys that this proof looks at. Those of `analysis` are a list of their own: a key that one of
+# both learns to read is unknown to the other.
 _NODE = frozenset({"type", "modifiers", "cte_map"})
 _SELECT = _NODE | {
     "select_list",
