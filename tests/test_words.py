@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from seeknal_git.report.terminal import _STYLE
 from seeknal_git.report.terminal import _folded as folded
 from tests.conftest import Repo
 
@@ -187,6 +188,13 @@ def test_no_wrap_breaks_a_command_or_a_word(
     assert max(map(len, lines)) <= 80
     assert all(any(each in line for line in lines) for each in whole), lines
     assert " ".join(line.strip() for line in lines) == text
+
+
+def test_the_unit_of_a_time_stays_with_it_in_a_style(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    told = "3,972 rows, 1 of 24 files, 32 of 730 partitions, 0.04 s"
+    line = f"  built    source.orders  {_STYLE}[2m{told}{_STYLE}[0m"
+    assert "0.04 s" in folded(line, "    ").split("\n")[1]
 
 
 def test_the_lineage_of_a_column_shows_all_that_decides_its_rows(published: Repo) -> None:
