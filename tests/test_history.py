@@ -590,7 +590,7 @@ def test_a_past_whose_tables_are_gone_is_refused_and_its_history_is_kept(publish
     assert (
         "Publication 1 is no longer kept whole: the tables of transform.daily are gone." in refused
     )
-    assert "the last 1 publications" in refused
+    assert "of the last publication of production" in refused
     then = published.seeknal("status", "--at", "1")
     assert "no longer kept whole: 1 table gone" in then.out
     assert "transform.daily         2 rows" in then.out
