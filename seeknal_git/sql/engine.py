@@ -287,7 +287,8 @@ def names_a_table(column: str) -> bool:
 @cache
 def type_name(word: str) -> str:
     """The engine's own word for a type: INTEGER for INT. Raises SqlError."""
-    return _described(explaining(), f"SELECT NULL::{word} AS x", {})[0][1]
+    # By a cursor of its own: the workers of a run may ask at once.
+    return _described(explaining().cursor(), f"SELECT NULL::{word} AS x", {})[0][1]
 
 
 def misfit(word: str, values: Sequence[str]) -> str | None:
