@@ -177,7 +177,7 @@ def test_a_file_without_a_form_is_refused(published: Repo) -> None:
     published.seeknal("query", "SELECT 1 AS n", "-o", "a.txt", "--format", "csv")
     assert published.read("a.txt") == "n\n1\n"
     said = published.seeknal("query", "SELECT 1", "-o", "nowhere/a.csv", code=2).err
-    assert "nowhere/a.csv cannot be written" in said
+    assert "There is no folder nowhere." in said
 
 
 def test_a_limit_holds_for_any_statement(published: Repo) -> None:

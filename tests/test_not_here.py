@@ -17,7 +17,11 @@ DAILY = "seeknal/transforms/daily.yml"
         ("docs x", "No such command 'docs'.", "--help"),
         ("gov report", "No such command 'gov'.", "another product"),
         ("run --profile dev.yml", "No such option: --profile.", "No profile is read"),
-        ("run --start 2024-01-01", "No such option: --start.", "Nothing is built by intervals"),
+        (
+            "run --backfill",
+            "No such option: --backfill.",
+            "the partitions whose code or data changed",
+        ),
         ("build", "No such command 'build'.", "seeknal run builds"),
         ("create_test orders", "No such command 'create_test'.", "seeknal test NODE --from"),
         ("ls --resource-type model", "No such command 'ls'.", "seeknal lineage"),

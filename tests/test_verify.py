@@ -95,6 +95,7 @@ def test_a_column_added_and_a_harmless_rewrite_are_equal(dev: Repo) -> None:
             "columns": 2,
             "reason": None,
             "reused": False,
+            "partitions": False,
             "only_before": None,
             "only_after": None,
         },
@@ -105,6 +106,7 @@ def test_a_column_added_and_a_harmless_rewrite_are_equal(dev: Repo) -> None:
             "columns": 2,
             "reason": None,
             "reused": False,
+            "partitions": False,
             "only_before": None,
             "only_after": None,
         },
@@ -216,6 +218,7 @@ def test_a_new_node_that_is_joined_is_computed(dev: Repo) -> None:
             "columns": 2,
             "reason": None,
             "reused": False,
+            "partitions": False,
             "only_before": None,
             "only_after": None,
         }
@@ -388,6 +391,7 @@ def test_a_reader_that_is_re_used_is_executed_over_its_old_and_its_new_inputs(de
         "columns": 2,
         "reason": None,
         "reused": True,
+        "partitions": False,
         "only_before": None,
         "only_after": None,
     }

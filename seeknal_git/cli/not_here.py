@@ -6,7 +6,10 @@ from __future__ import annotations
 import re
 
 _OF_ITS_OWN = "That is another product. This one has nodes, environments and their tables."
-_BY_WHOLES = "Nothing is built by intervals: a run builds each node that changed as a whole."
+_PARTITIONS = "seeknal plan says which partitions of a node are to be built."
+_NO_INTERVALS = (
+    "Leave it out: a run builds the partitions whose code or data changed, and no others."
+)
 _NO_PROFILES = "No profile is read: the warehouse is a file, and secrets are in the environment."
 _NO_TARGETS = "Tables are in the warehouse, and exposures write the files that others read."
 _GENERATED = "docs/cli.md describes every command, and seeknal lineage --html FILE draws the nodes."
@@ -30,7 +33,7 @@ _COMMANDS = {
     "delete-table": "Delete the node's file and commit: the next run removes its view.",
     "migrate-state": "There is no state to migrate: the first run builds every table.",
     "download-sample-data": "The folder examples of the repository has projects with data.",
-    "intervals": _BY_WHOLES,
+    "intervals": _PARTITIONS,
     **dict.fromkeys(
         "ask session gateway report-server publish heartbeat prefect gov auth dataset atlas"
         " iceberg starrocks-setup-catalog connection-test deploy-metrics".split(),
@@ -61,7 +64,7 @@ _COMMANDS = {
     "invalidate": "seeknal env delete ENV drops an environment; seeknal gc --yes its tables.",
     "janitor": "seeknal gc --yes deletes tables that nothing shows any more.",
     "destroy": "seeknal env delete ENV drops an environment; production is never dropped.",
-    "check_intervals": _BY_WHOLES,
+    "check_intervals": _PARTITIONS,
     **dict.fromkeys("migrate state".split(), _IN_GIT),
     "lint": "seeknal validate checks every node. SQL in files of its own suits sqlfluff.",
     "format": "SQL in files of its own, orders.sql beside orders.yml, suits any formatter.",
@@ -74,10 +77,8 @@ _OPTIONS = {
     "--materialize": _NO_TARGETS,
     "--no-materialize": _NO_TARGETS,
     "--rematerialize": _NO_TARGETS,
-    "--start": _BY_WHOLES,
-    "--end": _BY_WHOLES,
-    "--backfill": _BY_WHOLES,
-    "--restate": _BY_WHOLES,
+    "--backfill": _NO_INTERVALS,
+    "--restate": _NO_INTERVALS,
     "--no-parse": "Leave it out: `apply` makes no manifest.",
     "--schema-only": "--limit 0 shows the columns, and no rows.",
     # dbt
@@ -102,9 +103,9 @@ _OPTIONS = {
     "--restate-model": "seeknal run --full -s orders+ builds a node and its readers again.",
     "--auto-apply": "seeknal plan shows a change, and seeknal run builds it.",
     "--no-prompts": "Leave it out: no command asks.",
-    "--forward-only": _BY_WHOLES,
-    "--effective-from": _BY_WHOLES,
-    "--skip-backfill": _BY_WHOLES,
+    "--forward-only": _NO_INTERVALS,
+    "--effective-from": _NO_INTERVALS,
+    "--skip-backfill": _NO_INTERVALS,
     "--skip-tests": "Tests gate each publication: severity: warn lets one only report.",
     "--create-from": "git branch dev main makes a branch, and a branch is an environment.",
 }

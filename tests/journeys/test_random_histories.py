@@ -281,7 +281,7 @@ def look(repo: Repo) -> World:
             },
             used_at,
             ask(
-                "SELECT p.id, published_at, node, table_name FROM _seeknal.publications p LEFT JOIN "
+                "SELECT p.id, published_at, node, coalesce(reads, table_name) FROM _seeknal.publications p LEFT JOIN "
                 "_seeknal.publication_nodes n ON (publication_id, n.schema_name) = (p.id, p.schema_name) "
                 "WHERE p.schema_name = 'main' ORDER BY p.id"
             ),

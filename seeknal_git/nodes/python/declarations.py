@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import re
 import symtable
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -90,6 +91,11 @@ class Source:
         return [*root.split("."), *dotted][-1]
 
 
+# CPython counts the depth of the tree that it makes in one place for all threads, and ends with a
+# SystemError if two of them make trees at once. The workers of a run ask for files.
+_parsing = threading.Lock()
+
+
 def parsed(content: bytes, path: str) -> Source:
     """A Python file as a tree. Raises ProjectError with the line of the mistake."""
     most = limits().file_kb
@@ -97,7 +103,7 @@ def parsed(content: bytes, path: str) -> Source:
         message = f"This file is longer than {most} KB."
         raise ProjectError([Problem(message, path, 1, raising("file_kb"))])
     try:
-        with warnings.catch_warnings(action="ignore"):  # for escapes such as "\\d"
+        with _parsing, warnings.catch_warnings(action="ignore"):  # for escapes such as "\\d"
             tree = ast.parse(content)
             table = symtable.symtable(content.decode("utf-8-sig"), path, "exec")
     except SyntaxError as exc:

@@ -22,6 +22,7 @@ def environment(branch: str, schema: str) -> EnvironmentState:
         production=False,
         branch_is_gone=False,
         held=None,
+        partial=(),
     )
 
 
