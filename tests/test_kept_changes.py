@@ -152,7 +152,7 @@ def test_gc_keeps_a_history_whose_source_is_gone(kept: Repo) -> None:
     export = "seeknal query --at 2 'FROM orders_changes' -o orders_changes.parquet"
     assert export in told
     kept.seeknal(*shlex.split(export)[1:])
-    rows = duckdb.sql(f"FROM '{kept.path}/orders_changes.parquet'").fetchall()
+    rows = duckdb.execute(f"FROM '{kept.path}/orders_changes.parquet'").fetchall()
     assert len(rows) == len(expected)
     assert "no longer kept whole" in kept.seeknal("query", "--at", "2", "FROM versions", code=1).err
     kept.git("revert", "--no-edit", without)
@@ -502,7 +502,7 @@ def test_a_view_and_a_file_of_a_history_stand_on_its_tables(kept: Repo) -> None:
     assert kept.numbers("FROM main.now ORDER BY ALL") == [(1, "new"), (2, "paid"), (4, "new")]
     [(text,)] = kept.numbers("SELECT sql FROM duckdb_views() WHERE view_name = 'now'")
     assert "main.orders_changes" not in text
-    assert len(duckdb.sql(f"FROM '{kept.path}/exports/history.csv'").fetchall()) == 5
+    assert len(duckdb.execute(f"FROM '{kept.path}/exports/history.csv'").fetchall()) == 5
 
 
 def test_a_production_of_another_name_goes_on_with_the_history(kept: Repo) -> None:

@@ -60,7 +60,7 @@ def asked(
 ) -> dict[str, Any]:
     table = {"name": TABLE, "of": "source.t", "columns": columns, "sql": ""}
     table |= {"header": [name for name, _ in columns], "rows": rows}
-    question = {
+    question: dict[str, Any] = {
         "sql": sql,
         "now": None,
         "parameters": {},
@@ -126,7 +126,12 @@ def test_one_changed_cell_fails_and_names_its_row(rows: list[Any], data: Any) ->
 def test_floats_are_paired_as_far_as_they_can_be(
     made: list[str], wanted: list[str], tolerance: float | None, holds: bool
 ) -> None:
-    result = {"cte": "", "header": ["x"], "rows": [[cell] for cell in wanted], "sql": ""}
+    result: dict[str, Any] = {
+        "cte": "",
+        "header": ["x"],
+        "rows": [[cell] for cell in wanted],
+        "sql": "",
+    }
     result |= {"only": [], "strict": False, "tolerance": tolerance}
     rows = [[cell] for cell in made]
     (found,) = asked(rows, f"FROM {TABLE}", result, [("x", "DOUBLE")])["results"]
@@ -140,7 +145,7 @@ def test_a_query_that_takes_for_ever_ends_at_the_limit(monkeypatch: pytest.Monke
     monkeypatch.setenv("SEEKNAL_LIMIT_SECONDS", "1")
     stop()
     sql = "SELECT count(*) FROM range(100000000) a, range(100000000) b"
-    question = {
+    question: dict[str, Any] = {
         "sql": sql,
         "now": None,
         "parameters": {},
@@ -163,7 +168,7 @@ def test_a_query_that_takes_for_ever_ends_at_the_limit(monkeypatch: pytest.Monke
     ],
 )
 def test_no_example_reaches_a_file_or_a_variable(sql: str) -> None:
-    question = {
+    question: dict[str, Any] = {
         "sql": sql,
         "now": None,
         "parameters": {},
@@ -175,7 +180,7 @@ def test_no_example_reaches_a_file_or_a_variable(sql: str) -> None:
 
 
 def test_parameters_have_values_of_their_types() -> None:
-    question = {
+    question: dict[str, Any] = {
         "sql": "WITH c AS (SELECT $start AS a, $end AS b) SELECT typeof(a) AS t, b - a AS n FROM c",
         "now": None,
         "parameters": {"start": ["2024-01-01", "DATE"], "end": ["2024-01-03", "DATE"]},
@@ -199,7 +204,7 @@ def test_parameters_have_values_of_their_types() -> None:
 def test_the_rows_of_one_partition_count_alone(every: str, wanted: str, rows: list[str]) -> None:
     form = {"by": ["day"], "every": every, "begin": "2024-01-01", "buckets": None}
     days = ["2024-01-03", "2024-01-31", "2024-02-01"]
-    question = {
+    question: dict[str, Any] = {
         "sql": f"SELECT unnest({days!r})::DATE AS day UNION ALL SELECT NULL",
         "now": None,
         "parameters": {},

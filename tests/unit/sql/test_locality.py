@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from seeknal_git.sql.engine import bound_columns, parsed
@@ -35,7 +37,7 @@ PAIRS = {"b": ("k", "j"), "c": ("k", "j")}
 
 def asked(
     sql: str,
-    keys: dict[str, tuple[str, ...]],
+    keys: Mapping[str, tuple[str, ...]],
     every: str,
     by: tuple[str, ...] = ("d",),
     stated: tuple[str, ...] = (),
