@@ -403,7 +403,6 @@ def test_the_file_around_a_written_example_stays_as_it_is(
             "",
         ),
         ("SELECT id FROM orders, range(60)", "more than 50 rows", "LIMIT 10"),
-        ("FROM orders WHERE id < 0", "The SELECT returns no row of source.orders.", ""),
     ],
 )
 def test_rows_that_are_none_of_the_inputs_are_refused(

@@ -170,10 +170,6 @@ def _rows_of(
     stream(workspace, Query(sql, limit=MOST_ROWS + 1), JSON, keep, notes.append)
     if len(rows) > MOST_ROWS:
         raise _too_many("The SELECT returns", None)
-    if not rows:
-        raise UsageError(
-            f"The SELECT returns no row of {read}.", "Ask for rows that the environment has."
-        )
     names = list(found[0].names)
     known = {folded(name): name for name, _ in loaded.graph.columns.get(read) or ()}
     if unknown := [name for name in names if folded(name) not in known]:
