@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seeknal_git.names import SNAPSHOTS, STATE
+from seeknal_git.names import STATE
 from seeknal_git.sql.ranges import Ranges, is_among, is_within, joined, ranges_of
 from seeknal_git.warehouse import unused_tables
 from seeknal_git.warehouse.connection import transaction
@@ -28,30 +28,13 @@ if TYPE_CHECKING:
 _RANGE = re.compile(rf"{NUMBER} BETWEEN (\d+) AND (\d+)(?: OR )?")
 _LIST = re.compile(rf"{NUMBER} IN \(([\d, ]+)\)")
 _GONE = "_gone"  # after the name of a table, in the record of a publication
-# The SELECTs over several tables that production has shown since a publication.
-_SHOWN_SINCE = f"""
-WITH nodes AS (
-    SELECT * FROM {with_later_columns("publication_nodes")}
-    WHERE schema_name = $1 AND query IS NOT NULL
-)
-SELECT query, reads FROM nodes WHERE publication_id > $2
-UNION
-SELECT query, reads FROM (
-    SELECT * FROM nodes WHERE publication_id <= $2
-    QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1
-)"""
-_VIEWS_OF_OTHERS = f"""
-SELECT schema_name, view_name, regexp_extract_all(lower(sql), '\\b{SNAPSHOTS}"?\\."?(\\w+)', 1)
-FROM duckdb_views() WHERE database_name = 'warehouse' AND NOT internal"""
 
 
 def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[UnusedPieces]:
     """The pieces that nobody needs, in tables whose others somebody needs."""
     if not are_recorded(connection):
         return []
-    needed = _needed(connection, rules)
-    for table in _named_by_others(connection):
-        needed[table] = None
+    needed, named = _needed(connection, rules), _named_by_others(connection)
     rows = connection.execute(
         f"SELECT p.table_name, p.number, p.row_count, s.node FROM {STATE}.pieces p JOIN ("
         f"SELECT reads, min(node) AS node FROM {with_later_columns('snapshots')} GROUP BY reads"
@@ -59,8 +42,8 @@ def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[UnusedPi
     ).fetchall()
     found: dict[str, UnusedPieces] = {}
     for table, number, count, node in rows:
-        wanted = needed.get(table, [])
-        if wanted is None or not wanted or is_within(number, wanted):
+        wanted = needed.get(table)
+        if not wanted or table.lower() in named or is_within(number, wanted):
             continue
         before = found.get(table) or UnusedPieces(table, node, 0, ())
         found[table] = UnusedPieces(table, node, before.rows + count, (*before.numbers, number))
@@ -124,12 +107,11 @@ def _needed(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, Ra
         for schema in rules.productions | rules.live
         for published in shown(connection, schema).values()
     ]
-    for production in rules.productions:
-        oldest = unused_tables.oldest_kept(connection, rules, production)
-        rows = connection.execute(_SHOWN_SINCE, [production, oldest]).fetchall()
-        queries += [query(text, reads) for text, reads in rows]
     since = unused_tables.unfinished_since(connection, rules)
-    rows = unused_tables.built_since(connection, since, "query, reads")
+    rows = [
+        *unused_tables.shown_since(connection, rules, "query, reads"),
+        *unused_tables.built_since(connection, since, "query, reads"),
+    ]
     queries += [query(text, reads) for text, reads in rows]
     found: dict[str, Ranges | None] = {}
     for table, ranges in (pair for one in queries if one for pair in _read_by(one)):
@@ -163,8 +145,8 @@ def _numbers(text: str) -> Ranges | None:
 
 
 def _named_by_others(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """The tables that views of somebody's own name."""
-    rows = connection.execute(_VIEWS_OF_OTHERS).fetchall()
+    """The tables that views of somebody's own name, in lower case."""
+    rows = connection.execute(unused_tables.VIEWS).fetchall()
     ours = {
         schema: unused_tables.views_of_ours(connection, schema)
         for schema in {schema for schema, _, _ in rows}

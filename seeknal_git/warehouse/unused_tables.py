@@ -27,19 +27,17 @@ if TYPE_CHECKING:
 
 # A publication records only the nodes that it re-pointed: the others are in earlier ones.
 _SHOWN_SINCE = f"""
-WITH
-    nodes AS (
-        SELECT *, {{names}} AS tables FROM {with_later_columns("publication_nodes")}
-        WHERE schema_name = $1
-    )
-SELECT unnest(tables) FROM nodes WHERE publication_id > $2
+WITH nodes AS (
+    SELECT * FROM {with_later_columns("publication_nodes")} WHERE schema_name = $1
+)
+SELECT {{values}} FROM nodes WHERE publication_id > $2
 UNION
-SELECT unnest(tables) FROM (
+SELECT {{values}} FROM (
     SELECT * FROM nodes WHERE publication_id <= $2
     QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1
 )"""
-# The names after the schema of snapshots in the text of any view.
-_VIEWS = f"""
+# Each view, with the names after the schema of snapshots in its text, in lower case.
+VIEWS = f"""
 SELECT schema_name, view_name, regexp_extract_all(lower(sql), '\\b{SNAPSHOTS}"?\\."?(\\w+)', 1)
 FROM duckdb_views() WHERE database_name = 'warehouse' AND NOT internal"""
 # Environments whose last runs failed or were killed: the start of the first of these runs, and the
@@ -70,12 +68,11 @@ SELECT p.table_name, min(s.node), min(p.row_count)::BIGINT FROM (
 
 def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, str]:
     """Table → the first of `REASONS` to keep it."""
-    history = [_shown_since(connection, rules, production) for production in rules.productions]
     tables_by_reason = (
         _shown(connection, rules.productions),
         tables_of_histories(connection),
         _shown(connection, rules.live),
-        set[str]().union(*history),
+        _shown_before(connection, rules, TABLES_OF_VIEW),
         _read_by_views(connection, rules),
         _unfinished(connection, rules),
     )
@@ -90,11 +87,7 @@ def kept_files(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
     """The names of the kept files that somebody still needs, for the reasons to keep a table."""
     return {
         *_shown(connection, {*rules.productions, *rules.live}, lambda published: published.files),
-        *(
-            file
-            for production in rules.productions
-            for file in _shown_since(connection, rules, production, FILES_OF_VIEW)
-        ),
+        *_shown_before(connection, rules, FILES_OF_VIEW),
         *_files_in_views(connection),
         *_unfinished(connection, rules, FILES_OF_VIEW),
     }
@@ -137,20 +130,28 @@ def _shown(
     }
 
 
-def _shown_since(
-    connection: duckdb.DuckDBPyConnection,
-    rules: Rules,
-    production: str,
-    names: str = TABLES_OF_VIEW,
-) -> set[str]:
-    """All tables, or other names, that production has shown since the oldest publication that is
-    kept was made."""
-    oldest = oldest_kept(connection, rules, production)
-    rows = connection.execute(_SHOWN_SINCE.format(names=names), [production, oldest]).fetchall()
-    return {table for (table,) in rows if table is not None}
+def _shown_before(connection: duckdb.DuckDBPyConnection, rules: Rules, names: str) -> set[str]:
+    """All tables, or other names, that the publications which are kept have shown."""
+    rows = shown_since(connection, rules, f"unnest({names})")
+    return {name for (name,) in rows if name is not None}
 
 
-def oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production: str) -> int:
+def shown_since(
+    connection: duckdb.DuckDBPyConnection, rules: Rules, values: str
+) -> list[tuple[Any, ...]]:
+    """Some values of each view that a production has shown since the oldest of its publications
+    that is kept was made."""
+    statement = _SHOWN_SINCE.format(values=values)
+    return [
+        row
+        for production in rules.productions
+        for row in connection.execute(
+            statement, [production, _oldest_kept(connection, rules, production)]
+        ).fetchall()
+    ]
+
+
+def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production: str) -> int:
     """The oldest publication that is one of the last, or was still shown within the time that is
     kept."""
     rows = connection.execute(
@@ -180,7 +181,7 @@ def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[s
     }
     named = {
         name
-        for schema, view, names in connection.execute(_VIEWS).fetchall()
+        for schema, view, names in connection.execute(VIEWS).fetchall()
         if (schema, view) not in going
         for name in names
     }

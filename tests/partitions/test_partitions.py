@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.conftest import Repo, Templates
@@ -217,6 +219,29 @@ def test_gc_drops_the_pieces_that_nobody_shows(daily: Repo) -> None:
     load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
     daily.seeknal("run")
     assert shown(daily) == truth(daily.path, TRANSFORMS)
+
+
+def test_gc_keeps_the_pieces_that_a_view_of_somebodys_own_reads(daily: Repo) -> None:
+    mean = replace(DAILY, sql=DAILY.sql.replace("sum", "avg"))
+    daily.write("seeknal/transforms/Mean.yml", mean.yml("Mean"))
+    daily.write("seeknal_project.yml", "name: shop\nkeep_promotions: 1\nkeep_history: 0s\n")
+    daily.commit("A name with a capital")
+    daily.seeknal("run")
+    (table,) = {
+        name
+        for (name,) in daily.numbers("SELECT table_name FROM _seeknal.pieces")
+        if name.startswith("Mean")
+    }
+    rows = f"SELECT count(*) FROM _snapshots.{table}"
+    daily.tamper(f"CREATE SCHEMA own; CREATE VIEW own.all_rows AS FROM _snapshots.{table}")
+    load(daily, {**ORDERS, 5: ("2026-01-02 09:00:00", 1, 5)})
+    daily.seeknal("run")
+    before = daily.numbers(rows)
+    daily.seeknal("gc", "--yes")
+    assert daily.numbers(rows) == before
+    daily.tamper("DROP SCHEMA own CASCADE")
+    daily.seeknal("gc", "--yes")
+    assert daily.numbers(rows) != before
 
 
 def test_a_table_of_pieces_that_somebody_dropped_is_built_again(daily: Repo) -> None:
