@@ -16,7 +16,8 @@ _MARKS = {
     "partition": "'0001-01-01 00:00:00.000733'",
 }
 _PARAMETER = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$(start|end|partition)\b""",
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|--[^\n]*|/\*.*?\*/"""
+    r"|\$(?P<name>start|end|partition)\b",
     re.DOTALL | re.IGNORECASE,
 )
 _ALWAYS = {"start": "TIMESTAMP '-infinity'", "end": "TIMESTAMP 'infinity'", "partition": "''"}
@@ -24,7 +25,9 @@ _ALWAYS = {"start": "TIMESTAMP '-infinity'", "end": "TIMESTAMP 'infinity'", "par
 
 def marked(sql: str) -> str:
     """SQL with a mark for each `$start`, `$end` and `$partition`."""
-    return _PARAMETER.sub(lambda found: _MARKS[found[1].lower()] if found[1] else found[0], sql)
+    return _PARAMETER.sub(
+        lambda found: _MARKS[found["name"].lower()] if found["name"] else found[0], sql
+    )
 
 
 def has_marks(sql: str) -> bool:
