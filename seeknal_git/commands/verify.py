@@ -6,7 +6,7 @@ over its old and its new inputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seeknal_git.build.trial import Trial, Verified, tried
@@ -60,10 +60,7 @@ def verify_plan(
     wholes = dict(base.wholes)
     reach = reach_of(head, planned.head.root)
     with open_for_scratch(workspace.warehouse_path, workspace.marks, reach) as warehouse:
-        tables = warehouse.scratch.built([workspace.production_schema], wholes)
-        shown = {node: published for node, (_, published) in tables.items()}
-        faults = broken(workspace, warehouse, shown)
-        built = {node: one.relation for node, one in shown.items() if node not in faults}
+        built = _built(workspace, warehouse, [workspace.production_schema], wholes)
         bench = Bench(warehouse, base, head, planned.head.root, edits, built)
 
         def results() -> tuple[Verified, ...]:
@@ -75,6 +72,16 @@ def verify_plan(
         return interruptible(results, lambda: [warehouse])
 
 
+def _built(
+    workspace: Workspace, warehouse: Warehouse, schemas: Sequence[str], wholes: Mapping[str, str]
+) -> dict[str, str]:
+    """Node → its rows, as SQL names them; without views whose files are gone."""
+    tables = warehouse.scratch.built(schemas, wholes)
+    shown = {node: published for node, (_, published) in tables.items()}
+    faults = broken(workspace, warehouse, shown)
+    return {node: one.relation for node, one in shown.items() if node not in faults}
+
+
 def _of_partitions(
     workspace: Workspace, planned: Planned, warehouse: Warehouse, everything: bool
 ) -> list[Verified]:
@@ -83,8 +90,7 @@ def _of_partitions(
 
     graph = planned.head.graph
     schemas = [planned.environment.schema, workspace.production_schema]
-    tables = warehouse.scratch.built(schemas, dict(graph.wholes))
-    built = {node: published.relation for node, (_, published) in tables.items()}
+    built = _built(workspace, warehouse, schemas, dict(graph.wholes))
     return list(tried_partitions(warehouse, graph, built, everything=everything))
 
 
