@@ -85,8 +85,6 @@ class Tried:
     # Why it could not be run.
     problem: Problem | None = None
     mismatches: tuple[Mismatch, ...] = ()
-    # Whether the answer is one that was given before.
-    is_remembered: bool = False
     # Whether it can only be tried once the columns of an input are known.
     is_open: bool = False
 
@@ -155,7 +153,7 @@ def _answered(
     known = {} if afresh else cache.get(_TOPIC, keys.values())
     for number, key in keys.items():
         if key in known:
-            found[number] = replace(_told(cases[number], None), is_remembered=True)
+            found[number] = _told(cases[number], None)
     due = {number: asked for number, asked in questions.items() if keys[number] not in known}
     for number, answer in _answers(loaded, cases, due).items():
         found[number] = _judged(cases[number], answer)

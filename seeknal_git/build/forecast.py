@@ -39,7 +39,7 @@ def forecast_of(
         return {}
     there = frozenset(map(str.lower, warehouse.snapshots.tables()))
     pieces = Pieces(inventory, there, Layouts(graph))
-    found = _Forecasts(warehouse, inventory, pieces, frozenset(building))
+    found = _Forecasts(warehouse, inventory, pieces)
     return {node: found.of(node) for node in nodes}
 
 
@@ -48,7 +48,6 @@ class _Forecasts:
     warehouse: Warehouse
     inventory: Inventory
     pieces: Pieces
-    building: frozenset[str]
     # Node → the pieces that it is going to have, as far as they are known.
     known: dict[str, list[Piece]] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)

@@ -50,7 +50,7 @@ class Builds:
     lost: Mapping[str, Sequence[Snapshot]]  # the same, for those whose table is gone
     shown: Collection[str]  # ids of the snapshots that production and the environment show
     again: Collection[str]  # nodes to build again, though their table exists
-    parts: Sequence[Snapshot] = ()  # those of them that have some of a node's partitions
+    parts: Sequence[Snapshot] = ()  # those that have only some of a node's partitions
     begun: dict[str, str] = field(default_factory=dict)  # identity → the build to make
 
     def meant(self, node: str, identity: str) -> str:

@@ -130,6 +130,7 @@ def _loaded(site: Site, builder: Builder, source: Node) -> Snapshot:
 
 
 def _copied(site: Site, builder: Builder, source: Node, other: Snapshot) -> Snapshot:
+    """The table of a source whose rows another snapshot has, so that no file is read."""
     contract = site.work.root.contracts.get(source.id)
     dialect = dict(contract.dialect) if contract else {}
     statement = Statement(f"SELECT * FROM {other.relation}", dialect=dialect)

@@ -18,7 +18,6 @@ from seeknal_git.sql.engine import as_subquery
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse import pieces, protocol
 from seeknal_git.warehouse.engine_errors import refusals
-from seeknal_git.warehouse.model.clock import now
 from seeknal_git.warehouse.model.histories import Addition
 from seeknal_git.warehouse.model.pieces import BY_FILE, InFiles, InPieces, Piece, Store
 from seeknal_git.warehouse.model.queries import Query, as_rows, relation
@@ -61,7 +60,7 @@ class Builder(protocol.Builder):
                 text = f"SELECT {_READ} FROM {as_rows(blueprint.sql)} AS t"
             made = self._connection.execute(text, dict(blueprint.parameters)).fetchall()
             seconds = time.perf_counter() - started
-            snapshot = _snapshot(blueprint, table, made[0][0], seconds, blueprint.query)
+            snapshot = blueprint.snapshot(table, made[0][0], seconds, blueprint.query)
             reading = _reading(self._connection, blueprint, snapshot)
             confirm()
         self._snapshots.append((snapshot, reading))
@@ -182,31 +181,10 @@ class Builder(protocol.Builder):
         self._snapshots, self._audits, self._tables, self._began = [], [], [], None
 
 
-def _snapshot(
-    blueprint: Blueprint, table: str, rows: int, seconds: float, query: Query | None
-) -> Snapshot:
-    return Snapshot(
-        id=blueprint.id,
-        node=blueprint.node,
-        table=table,
-        fingerprint=blueprint.fingerprint,
-        data_version=blueprint.data_version,
-        rows=rows,
-        built_at=now(),
-        seconds=seconds,
-        identity=blueprint.identity,
-        build=blueprint.build,
-        unstable=blueprint.unstable,
-        query=query,
-        form=blueprint.form,
-        part=blueprint.part,
-    )
-
-
 def _of_pieces(blueprint: Blueprint, kept: Kept, query: Query, started: float) -> Snapshot:
     rows = sum(piece.rows for piece in kept.pieces)
     seconds = time.perf_counter() - started
-    made = _snapshot(blueprint, _free_name(blueprint, ()), rows, seconds, query)
+    made = blueprint.snapshot(_free_name(blueprint, ()), rows, seconds, query)
     return replace(made, pieces=kept.spelled)
 
 

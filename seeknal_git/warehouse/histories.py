@@ -19,7 +19,6 @@ from seeknal_git.names import CHANGES, VALID_FROM, VALID_TO, folded, quote
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.forms import identifier
-from seeknal_git.warehouse.model.clock import now
 from seeknal_git.warehouse.model.histories import OF_PRODUCTION, Addition, Version
 from seeknal_git.warehouse.model.queries import Query, marked, relation
 from seeknal_git.warehouse.model.snapshots import Blueprint, Snapshot
@@ -116,36 +115,17 @@ def extended(
         version = [_looked_at(connection, relation(name), name)]
     query = Query.of(_select(version, load, lambda table: marked(table.name)))
     rows, seconds = sum(table.intervals for table in version), time.perf_counter() - started
-    found = _snapshot(blueprint, f"{name}_version", rows, seconds, query)
+    found = blueprint.snapshot(f"{name}_version", rows, seconds, query)
     if version[-1].name != name:
         return [found]
     # No node means the table itself. Its record says that it is ours.
     part = replace(blueprint, id=_digest(blueprint.id, name), fingerprint=_digest(name))
     part = replace(part, identity=part.id, build="", unstable=False)
-    return [_snapshot(part, name, version[-1].rows, seconds, None), found]
+    return [part.snapshot(name, version[-1].rows, seconds, None), found]
 
 
 def _digest(*words: str) -> str:
     return hashlib.sha256(" ".join(words).encode()).hexdigest()
-
-
-def _snapshot(
-    blueprint: Blueprint, table: str, rows: int, seconds: float, query: Query | None
-) -> Snapshot:
-    return Snapshot(
-        id=blueprint.id,
-        node=blueprint.node,
-        table=table,
-        fingerprint=blueprint.fingerprint,
-        data_version=None,
-        rows=rows,
-        built_at=now(),
-        seconds=seconds,
-        identity=blueprint.identity,
-        build=blueprint.build,
-        unstable=blueprint.unstable,
-        query=query,
-    )
 
 
 def _continued(

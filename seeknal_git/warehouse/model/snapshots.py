@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from seeknal_git.sql.partitioning import Ordinal
+from seeknal_git.warehouse.model.clock import now
 from seeknal_git.warehouse.model.queries import Query, as_rows, marked, relation
 
 
@@ -111,6 +112,25 @@ class Blueprint:
     # Of a source that is a view: kept file → its path in the project.
     files: Mapping[str, str] = field(default_factory=dict)
     part: Part | None = None  # of a table in part
+
+    def snapshot(self, table: str, rows: int, seconds: float, query: Query | None) -> Snapshot:
+        """The snapshot that was built of it just now, in a table or as a SELECT."""
+        return Snapshot(
+            id=self.id,
+            node=self.node,
+            table=table,
+            fingerprint=self.fingerprint,
+            data_version=self.data_version,
+            rows=rows,
+            built_at=now(),
+            seconds=seconds,
+            identity=self.identity,
+            build=self.build,
+            unstable=self.unstable,
+            query=query,
+            form=self.form,
+            part=self.part,
+        )
 
 
 @dataclass(frozen=True, slots=True)
