@@ -78,9 +78,8 @@ def are_recorded(connection: duckdb.DuckDBPyConnection) -> bool:
 def store_of(
     connection: duckdb.DuckDBPyConnection, storage: str, there: Collection[str]
 ) -> Store | None:
-    """The table of some pieces that was made last. there: the tables that exist, in lower case."""
-    if not are_recorded(connection):
-        return None
+    """The table of some pieces that was made last. there: the tables that exist, in lower case. The
+    caller knows that pieces are recorded."""
     rows = connection.execute(
         f"SELECT table_name, file, {_FIELDS} FROM {STATE}.pieces WHERE storage = $1 ORDER BY rowid",
         [storage],

@@ -96,6 +96,8 @@ class SnapshotTables(protocol.Snapshots):
         return pieces.of_snapshot(self.connection, snapshot)
 
     def store(self, storage: str, there: Collection[str]) -> Store | None:
+        if not pieces.are_recorded(self.connection):
+            return None
         return pieces.store_of(self.connection, storage, there)
 
     def parts(self, ids: Sequence[str]) -> dict[str, Part]:
