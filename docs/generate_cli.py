@@ -72,6 +72,7 @@ keys may come at any time.
 | `partitions` | node with `partition:` that is to be built → how many it has (`total`) and which are to be built (`build`), or the source that has to be read before that is known (`after`), or why it is built as a whole (`whole`) |
 | `moved` | raw data that production reads again: `node`, `files`, `loaded_at` and `changed_at`, in UTC |
 | `absent` | raw data that is not here: objects with `node` and `raw_data`, the path |
+| `frozen` | node → its inputs with `history: frozen`, whose new data changes no partition that is there |
 | `unbuilt` | Python nodes whose columns nobody knows before they are built |
 | `warnings` | messages about the project |
 | `verified` | with `--verify`, one object for each promise about a SELECT; null without |

@@ -6,7 +6,7 @@ snapshot too, and the ids of whole tables stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _MOMENT = timedelta(microseconds=1)
 _NAMED = 3
 
+# The start and the end of a time; None if it has none.
+_Span = tuple[datetime | None, datetime | None]
 # The partitions that a source had in its last load.
 _Loaded = Mapping[str, Set[Ordinal]]
 
@@ -170,7 +172,8 @@ def limits_of(
         newest, of = _newest(since, divided, loaded)
         start = newest - timedelta(hours=since.hours)
         origin = f"{since.words} is counted back from {newest:%Y-%m-%d %H:%M}, {of}."
-    limits, whole = _widened(divided, start, since.end), dict[str, Set[Ordinal]]()
+    spans = _spans(graph, divided, start, since.end)
+    limits, whole = _widened(divided, spans), dict[str, Set[Ordinal]]()
     if len(loaded) == len(sources) and all(is_wanted for _, is_wanted in loads.values()):
         whole = _whole(divided, loaded)
         limits = {
@@ -217,13 +220,25 @@ def _newest(since: Since, divided: Mapping[str, Layout], loaded: _Loaded) -> tup
     return newest, f"the end of the newest partition of {some(of, _NAMED)}"
 
 
-def _widened(
-    divided: Mapping[str, Layout], start: datetime | None, end: datetime | None
-) -> dict[str, Limit]:
-    """Node → the partitions that overlap a time, and those that its readers need for theirs."""
-    spans: dict[str, list[tuple[datetime | None, datetime | None]]] = {
-        node: [(start, end)] for node in divided
-    }
+def _spans(
+    graph: BoundGraph, divided: Iterable[str], start: datetime | None, end: datetime | None
+) -> dict[str, _Span]:
+    """Node → the time that is asked for.
+
+    All of the time if it is behind an input whose history is frozen: a piece does not say which
+    data of this input it was computed of, so it would be kept for good.
+    """
+    frozen = {read for node in divided for read in graph.node(node).frozen}
+    whole = frozen | graph.upstream(frozen)
+    return {node: (None, None) if node in whole else (start, end) for node in divided}
+
+
+def _widened(divided: Mapping[str, Layout], given: Mapping[str, _Span]) -> dict[str, Limit]:
+    """Node → the partitions that overlap a time, and those that its readers need for theirs.
+
+    given: node → that time.
+    """
+    spans = {node: [span] for node, span in given.items()}
     limits = {}
     for node, layout in reversed(list(divided.items())):
         own = layout.partitioning
@@ -238,9 +253,7 @@ def _widened(
     }
 
 
-def _hull(
-    partitioning: Partitioning, spans: Sequence[tuple[datetime | None, datetime | None]]
-) -> tuple[int | None, int | None]:
+def _hull(partitioning: Partitioning, spans: Sequence[_Span]) -> tuple[int | None, int | None]:
     starts, ends = [start for start, _ in spans], [end for _, end in spans]
     first = _outermost(starts, partitioning.interval, min)
     end = _outermost(ends, lambda moment: partitioning.interval(moment - _MOMENT) + 1, max)

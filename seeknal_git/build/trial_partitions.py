@@ -56,6 +56,8 @@ def _tried(
     assert isinstance(layout, Layout), "the caller looked"
     assert columns is not None, "the caller looked"
     sql = select_of(graph, node, built)
+    if frozen := graph.node(node).frozen:
+        raise Obstacle(f"the history of {' and '.join(frozen)} is frozen, so there is no whole")
     if has_marks(sql):
         raise Obstacle("its SQL asks which partition it builds, so there is no whole")
     partitioning = layout.partitioning

@@ -66,6 +66,14 @@ class Planned:
     selecting: Selecting = WHOLE
 
     @property
+    def frozen(self) -> dict[str, tuple[str, ...]]:
+        """Node → the inputs whose new data changes no partition that is there."""
+        frozen, selected = self.head.graph.structure.frozen, self.selected
+        return {
+            node: inputs for node, inputs in frozen.items() if selected is None or node in selected
+        }
+
+    @property
     def nodes(self) -> int:
         """The number of nodes, with those that are gone."""
         return len({*self.base.graph.members, *self.head.graph.members})

@@ -135,6 +135,11 @@ class Node:
         return json.dumps(self.partition, sort_keys=True) if self.partition else ""
 
     @property
+    def frozen(self) -> tuple[str, ...]:
+        """The inputs whose new data changes no partition that is there."""
+        return tuple(self.partition.get("frozen", ()))
+
+    @property
     def is_python(self) -> bool:
         """Whether a function makes the node's table."""
         return bool(self.python)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
@@ -82,6 +82,8 @@ class InputFile(Form):
 
     model_config = ConfigDict(extra="allow")
     ref: str
+    # `frozen`: partitions that are there stay as they are when its data changes.
+    history: Literal["frozen"] | None = None
 
     @field_validator("ref")
     @classmethod
@@ -128,6 +130,15 @@ class NodeFile(Form):
         if given:
             kinds = "transforms, feature groups and aggregations have them"
             raise ValueError(f"an example gives rows to the SQL of a node: {kinds}")
+        return given
+
+    @field_validator("inputs")
+    @classmethod
+    def _have_no_history(cls, given: list[InputFile]) -> list[InputFile]:
+        """Refuse `history`, but in the kinds that override this."""
+        if any(entry.history for entry in given):
+            kinds = "transforms, feature groups and aggregations have them"
+            raise ValueError(f"`history: frozen` is of a node with `partition:`; {kinds}")
         return given
 
     @field_validator("name")

@@ -13,7 +13,7 @@ from seeknal_git.names import folded
 from seeknal_git.nodes.checks import Columns
 from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.form import Form, Whole
-from seeknal_git.nodes.node_file import Mistake, NodeFile
+from seeknal_git.nodes.node_file import InputFile, Mistake, NodeFile
 from seeknal_git.sql.partitioning import hours_in
 
 MOST_BUCKETS = 4096
@@ -108,6 +108,29 @@ class PartitionedFile(TableFile):
     partition: PartitionForm | None = None
     reads: dict[str, ReadsForm] = Field(default_factory=dict)
 
+    @field_validator("inputs")
+    @classmethod
+    def _have_no_history(cls, given: list[InputFile]) -> list[InputFile]:
+        """These kinds may have partitions, and then a history."""
+        return given
+
+    @property
+    def frozen(self) -> list[str]:
+        """The inputs whose new data changes no partition that is there."""
+        return sorted({entry.ref for entry in self.inputs if entry.history})
+
+    @model_validator(mode="after")
+    def _freezes_partitions(self) -> PartitionedFile:
+        for number, entry in enumerate(self.inputs):
+            key = f"inputs.{number}"
+            if entry.history and self.partition is None:
+                message = "`history: frozen` keeps the partitions of a node: give it `partition:`"
+                raise Mistake(message, key, "inputs")
+            if entry.history and entry.ref in self.reads:
+                message = f"`reads` says that {entry.ref} is read partition by partition, so"
+                raise Mistake(f"{message} nothing of it is frozen", key, "inputs")
+        return self
+
     @model_validator(mode="after")
     def _reads_its_inputs(self) -> PartitionedFile:
         if not self.reads:
@@ -124,8 +147,10 @@ class PartitionedFile(TableFile):
 
 def partition_of(file: NodeFile) -> dict[str, Any]:
     """The partition of a file, as `Node.partition` holds it; empty without one."""
-    given = file.partition if isinstance(file, PartitionedFile) else None
-    return given.plain if given else {}
+    if not isinstance(file, PartitionedFile) or file.partition is None:
+        return {}
+    frozen = {"frozen": file.frozen} if file.frozen else {}
+    return {**file.partition.plain, **frozen}
 
 
 def deciding(file: NodeFile) -> Mapping[str, Any]:
@@ -137,6 +162,8 @@ def deciding(file: NodeFile) -> Mapping[str, Any]:
     if file.reads:
         reads = {name: [entry.before, entry.after] for name, entry in sorted(file.reads.items())}
         found["reads"] = reads
+    if file.frozen:
+        found["frozen"] = file.frozen
     if file.reads or file.partition.outside == "drop":
         found["partition"] = file.partition.plain
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +30,13 @@ class Structure:
     ephemeral: frozenset[str] = frozenset()  # those of them that no environment shows
     # the nodes whose rows are kept in pieces → the form of these
     pieces: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def frozen(self) -> dict[str, tuple[str, ...]]:
+        """id → the inputs whose new data changes no partition that is there, for the nodes that
+        have such inputs."""
+        found = {node: json.loads(form).get("frozen") for node, form in self.pieces.items()}
+        return {node: tuple(inputs) for node, inputs in found.items() if inputs}
 
     @cached_property
     def layers(self) -> tuple[tuple[str, ...], ...]:

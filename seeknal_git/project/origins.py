@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import decisive, has_parts
 from seeknal_git.project.graph import Graph, deciding
 from seeknal_git.sql.statement import EVERYTHING, Anatomy, Part
@@ -33,6 +34,9 @@ class Origins:
         return Origins(self.whole | bit, rows, columns)
 
 
+NOTHING = Origins(0)
+
+
 def origins_of(
     graph: Graph,
     identifier: str,
@@ -41,27 +45,33 @@ def origins_of(
     *,
     bit: int = 0,
 ) -> Origins:
-    """The origins of a node.
+    """The origins of a node. Those of inputs whose history is frozen are not among them.
 
     anatomies: of each of its SELECTs that decide data; behind: the origins of its inputs; bit: its
     own, if it is a source.
     """
     member, numbered = graph.members[identifier], graph.targets[identifier]
     numbers = [number for number, _ in deciding(member)]
-    targets = [[behind[target] for target in numbered[number]] for number in numbers]
+    targets = [_deciding(member.node, behind, numbered[number]) for number in numbers]
     feeding = graph.feeding(identifier)
     if len(anatomies) != len(targets) or not anatomies:
-        return Origins(_union(bit, (behind[read].whole for read in feeding)))
+        return Origins(_wholes(bit, _deciding(member.node, behind, feeding)))
     named: set[str] = set()
     if member.node.kind != "exposure":  # a file shows all of a table
         named = named.union(*(numbered[number] for number in numbers))
-    own = _union(bit, (behind[read].whole for read in feeding if read not in named))
+    unnamed = [read for read in feeding if read not in named]
+    own = _wholes(bit, _deciding(member.node, behind, unnamed))
     if not has_parts(member.node, anatomies):
         parts = [decisive(member.node, anatomy) for anatomy in anatomies]
         return Origins(_union(own, map(_of, parts, targets)))
     if anatomies[0].order and identifier in graph.delivered:
         own |= _of(anatomies[0].order, targets[0])
     return _in_parts(anatomies[0], targets[0], own)
+
+
+def _deciding(node: Node, behind: Mapping[str, Origins], inputs: Iterable[str]) -> list[Origins]:
+    """The origins of some inputs of a node, as far as they decide it."""
+    return [NOTHING if read in node.frozen else behind[read] for read in inputs]
 
 
 def _in_parts(anatomy: Anatomy, inputs: Sequence[Origins], own: int) -> Origins:
@@ -80,6 +90,10 @@ def _of(part: Part, inputs: Sequence[Origins]) -> int:
     for number, column in part.reads:
         mask |= inputs[number].of(column)
     return mask
+
+
+def _wholes(mask: int, inputs: Iterable[Origins]) -> int:
+    return _union(mask, (origins.whole for origins in inputs))
 
 
 def _union(mask: int, others: Iterable[int]) -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BUCKET = "bucket"
 _UNBOUND = "`$start`, `$end` and `$partition` are of a partition, and it has none"
+_UNKEPT = "`history: frozen` keeps partitions, and it has none"
 _UNDROPPED = "`outside: drop` leaves out rows of no partition, and it has none"
 
 
@@ -58,12 +59,15 @@ class Undivided:
     path: str
     line: int
     is_mistake: bool = False  # whether no SQL could be divided so
+    cure: str = "Name a column of the node with a type of a time, or mend the SQL."  # of a mistake
 
 
 def why_not_whole(node: Node) -> str:
     """Why a node with `partition:` cannot be built as a whole; nothing if it can."""
     if has_marks(node.sql or ""):
         return _UNBOUND
+    if node.frozen:
+        return _UNKEPT
     return _UNDROPPED if node.partition["outside"] == "drop" else ""
 
 
@@ -87,8 +91,7 @@ class Layouts:
         for identifier, found in self._undivided():
             if found.is_mistake:
                 message = f"{identifier} has no such partitions: {found.why}."
-                hint = "Name a column of the node with a type of a time, or mend the SQL."
-                yield Problem(message, found.path, found.line, hint, identifier)
+                yield Problem(message, found.path, found.line, found.cure, identifier)
 
     def warnings(self) -> Iterator[Problem]:
         """The other nodes with `partition:` that are built as a whole."""
@@ -123,6 +126,11 @@ class Layouts:
             for read in self.graph.targets[identifier][0]
             if isinstance(found := self.of(read), Layout) and own.can_read(found.partitioning)
         }
+        for read in node.frozen:
+            if read in windows:
+                why = f"{read} is read partition by partition, so nothing of it is frozen"
+                cure = "Leave out `history: frozen`."
+                return Undivided(why, node.path, node.line("inputs"), is_mistake=True, cure=cure)
         if not windows:
             return Undivided(
                 "none of its inputs has such partitions", node.path, node.line("partition")

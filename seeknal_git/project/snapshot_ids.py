@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.origins import Origins, origins_of
+from seeknal_git.project.origins import NOTHING, Origins, origins_of
 from seeknal_git.project.vocabulary import Vocabulary
 
 
@@ -127,7 +127,7 @@ def deciding(
             builds[node] = own.decided_by(1 << len(decide)) if is_again else own
             decide += [meant[node].rows] if is_again else []
             names += [again(graph, node)] if is_again else []
-    nothing = {read: Origins(0) for read in graph.inputs[identifier] if read not in inputs}
+    nothing = {read: NOTHING for read in graph.inputs[identifier] if read not in inputs}
     mask = _origins(graph, identifier, {**builds, **nothing}).whole
     pairs = enumerate(zip(names, decide, strict=True))
     return {name: text for number, (name, text) in pairs if mask >> number & 1}

@@ -247,7 +247,7 @@ def _summary(planned: Planned, found: Found | None) -> str:
 def _doubts(planned: Planned, found: Found | None) -> list[str]:
     """The things that are missing: a warehouse that can be read, tables that the plan re-uses, raw
     data."""
-    lines = []
+    lines = _frozen(planned)
     if found is not None and found.unread:
         lines.append(f"The warehouse was not read, so this plan goes by git alone: {found.unread}")
     if found is not None and found.partial:
@@ -276,6 +276,14 @@ def _doubts(planned: Planned, found: Found | None) -> list[str]:
             " were loaded before or are declared, if any are, and cannot be built."
         )
     return lines
+
+
+def _frozen(planned: Planned) -> list[str]:
+    """The nodes whose old partitions need not be those of a build from nothing."""
+    return [
+        f"{node} keeps its partitions when {some(inputs, _SHOWN)} has new data (history: frozen)."
+        for node, inputs in planned.frozen.items()
+    ]
 
 
 def moved_words(moved: MovedData) -> str:

@@ -48,6 +48,7 @@ def as_json(planned: Planned, found: Found | None) -> dict[str, Any]:
             }
             for absent in planned.head.absent
         ],
+        "frozen": {node: list(inputs) for node, inputs in planned.frozen.items()},
         "unbuilt": list(planned.head.binding.unbuilt),
         "warnings": list(map(str, warnings)),
     }
