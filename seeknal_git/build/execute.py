@@ -49,7 +49,7 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
         progress,
         Schedule(layers),
         taken,
-        Pieces(work.inventory, taken, _layouts(work)),
+        Pieces(work.inventory, work.root, taken, _layouts(work)),
         _functions(work),
     )
     try:

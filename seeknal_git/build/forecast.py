@@ -12,6 +12,7 @@ from seeknal_git.warehouse.model.snapshots import Partitions
 
 if TYPE_CHECKING:
     from seeknal_git.build.inventory import Inventory
+    from seeknal_git.project.raw_data import DataRoot
     from seeknal_git.warehouse.model.pieces import Piece
     from seeknal_git.warehouse.protocol import Warehouse
 
@@ -27,7 +28,7 @@ class Forecast:
 
 
 def forecast_of(
-    warehouse: Warehouse, inventory: Inventory, building: Iterable[str]
+    warehouse: Warehouse, inventory: Inventory, root: DataRoot, building: Iterable[str]
 ) -> dict[str, Forecast]:
     """Node → its partitions, for each node with `partition:` among those to build. Reads only.
 
@@ -38,7 +39,7 @@ def forecast_of(
     if not nodes:
         return {}
     there = frozenset(map(str.lower, warehouse.snapshots.tables()))
-    pieces = Pieces(inventory, there, Layouts(graph))
+    pieces = Pieces(inventory, root, there, Layouts(graph))
     found = _Forecasts(warehouse, inventory, pieces)
     return {node: found.of(node) for node in nodes}
 
@@ -69,10 +70,10 @@ class _Forecasts:
         reads = {name: self._pieces_of(name) for name in layout.windows}
         columns = graph.columns[node]
         assert columns is not None, "a node without known columns is not divided"
-        storage = self.pieces.storage(graph.node(node), columns)
-        wanted = list(self.pieces.wanted(node, Reading.of(layout, reads), storage))
+        code = self.pieces.code(node, layout, columns)
+        wanted = list(self.pieces.wanted(node, Reading.of(layout, reads), code))
         self.known[node] = wanted
-        store = self.warehouse.snapshots.store(storage, self.pieces.taken)
+        store = self.warehouse.snapshots.store(code.table, self.pieces.taken)
         there = store.pieces if store else {}
         told = [piece for piece in wanted if layout.partitioning.has(piece.ordinal)]
         labels = [

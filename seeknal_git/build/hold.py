@@ -74,7 +74,7 @@ def preview(prepared: Prepared) -> Work:
         return replace(
             work,
             moves=moves_of(warehouse, work),
-            partitions=forecast_of(warehouse, work.inventory, work.reasons),
+            partitions=forecast_of(warehouse, work.inventory, work.root, work.reasons),
         )
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.inventory import Inventory
+from seeknal_git.build.piece_codes import Code, code_of, storage_of
 from seeknal_git.build.rebuilds import is_in_part, is_limited
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.partitions import Layout, Layouts, Undivided, why_not_whole
+from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.project.snapshot_ids import again, deciding, is_build
 from seeknal_git.sql.partition_values import in_partition
 from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning
@@ -37,6 +39,7 @@ class Pieces:
     """The nodes of a run that are built in pieces."""
 
     inventory: Inventory
+    root: DataRoot
     taken: frozenset[str]  # names of snapshot tables, in lower case
     layouts: Layouts
 
@@ -49,7 +52,8 @@ class Pieces:
     ) -> Snapshot:
         """Read a source, and keep its new pieces. Raises SqlError, or NodeFailed."""
         columns = builder.columns(blueprint.sql, blueprint.parameters)
-        order = self._order(builder, source, blueprint, columns)
+        storage = storage_of(self.inventory.graph, source.id, columns)
+        order = self._order(builder, source, blueprint, columns, storage)
         origin = self.inventory.graph.wholes[source.id]
 
         def named(ordinal: Ordinal, content: str) -> Piece:
@@ -77,10 +81,12 @@ class Pieces:
             return None
         relations = {name: snapshot.relation for name, snapshot in reads.items()}
         whole = rendering(relations)
-        order = self._order(builder, node, whole, builder.columns(in_partition(whole.sql)))
+        columns = builder.columns(in_partition(whole.sql))
+        code = self.code(node.id, layout, columns)
+        order = self._order(builder, node, whole, columns, code.table)
         pieces = {name: builder.pieces(reads[name]) for name in layout.windows}
         reading = Reading.of(layout, pieces, reads)
-        wanted = {piece.ordinal: piece for piece in self.wanted(node.id, reading, order.storage)}
+        wanted = {piece.ordinal: piece for piece in self.wanted(node.id, reading, code)}
         known = order.store.pieces if order.store else {}
         missing = [at for at, piece in wanted.items() if piece.id not in known]
         order = replace(order, wanted=wanted, there=reading.ordinals)
@@ -129,41 +135,65 @@ class Pieces:
         return inventory.limits.limits[node]
 
     def _order(
-        self, builder: Builder, node: Node, blueprint: Blueprint, columns: Columns
+        self, builder: Builder, node: Node, blueprint: Blueprint, columns: Columns, storage: str
     ) -> InPieces:
         partitioning = placed(node, columns)
-        storage = self.storage(node, columns)
         store = builder.store(storage, self.taken)
         return InPieces(blueprint, storage, partitioning, columns, store)
 
-    def storage(self, node: Node, columns: Columns) -> str:
-        """The key of the table of a node's pieces."""
-        whole = self.inventory.graph.wholes[node.id]
-        return digest("storage", whole, node.storage, json.dumps(columns))
+    def code(self, node: str, layout: Layout, columns: Columns) -> Code:
+        """The code of a node. columns: those of its table."""
+        return code_of(self.inventory.graph, node, layout, columns, self.root)
 
-    def wanted(self, node: str, reading: Reading, storage: str) -> Iterator[Piece]:
+    def wanted(self, node: str, reading: Reading, code: Code) -> Iterator[Piece]:
         """The pieces of a node that the run is to make or to use, in the order of their
         partitions."""
-        graph, identities = self.inventory.graph, self.inventory.identities
-        others = [read for read in graph.inputs[node] if read not in reading.layout.windows]
-        data = deciding(graph, self.inventory.versions, identities, node, others)
+        names: dict[str, _Names] = {}  # of a code, by its storage
+        limit = self._limit(node)
+        for ordinal in reading.ordinals:
+            if limit and not limit.takes(ordinal):
+                continue
+            own = code.of(ordinal)
+            if own.storage not in names:
+                names[own.storage] = _Names.of(self.inventory, node, reading, own)
+            yield names[own.storage].piece(ordinal)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The pieces that a code makes of some inputs."""
+
+    inventory: Inventory
+    node: str
+    reading: Reading
+    code: str  # a hash of everything but the data that decides a piece
+    sources: set[str]  # that decide the node
+    others: Mapping[str, str]  # the data of the inputs that are read as a whole
+
+    @classmethod
+    def of(cls, inventory: Inventory, node: str, reading: Reading, code: Code) -> _Names:
+        graph, identities = code.graph, inventory.identities
+        others = [read for read in graph.inputs[node] if read not in code.layout.windows]
         mask = graph.index.masks[node]
         sources = {
             graph.wholes.get(source, "")
             for number, source in enumerate(graph.origins)
             if mask >> number & 1
         }
-        code, limit = digest(storage, build_of_pieces(self.inventory, node)), self._limit(node)
-        for ordinal in reading.ordinals:
-            if limit and not limit.takes(ordinal):
-                continue
-            origins = reading.origins(ordinal, sources, data)
-            said = json.dumps([ordinal, sorted(origins.items())])
-            yield Piece(
-                digest("piece", code, said),
-                ordinal,
-                {**origins, **built_again(self.inventory, node, ordinal)},
-            )
+        return cls(
+            inventory,
+            node,
+            replace(reading, layout=code.layout),
+            digest(code.storage, build_of_pieces(inventory, node)),
+            sources,
+            deciding(graph, inventory.versions, identities, node, others),
+        )
+
+    def piece(self, ordinal: Ordinal) -> Piece:
+        origins = self.reading.origins(ordinal, self.sources, self.others)
+        said = json.dumps([ordinal, sorted(origins.items())])
+        again = built_again(self.inventory, self.node, ordinal)
+        return Piece(digest("piece", self.code, said), ordinal, {**origins, **again})
 
 
 def placed(node: Node, columns: Columns) -> Partitioning:

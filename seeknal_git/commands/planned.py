@@ -227,7 +227,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
                 environment,
                 Options(chosen=chosen),
             )
-            partitions = forecast_of(warehouse, work.inventory, work.reasons)
+            partitions = forecast_of(warehouse, work.inventory, work.root, work.reasons)
             restores, partial = None, {}
             if environment.is_production:
                 restores = recorded(workspace, warehouse).restores

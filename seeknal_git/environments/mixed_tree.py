@@ -169,7 +169,8 @@ def _overlaid(
             chosen_node = here.graph.node(node)
             own = {chosen_node.path, chosen_node.sql_path}
             files |= {path: here.tree.files[path] for path in own} | _tracked_files(here, node)
-    return Tree(files, _either(here.tree, before.tree), parent, dirty=True)
+    read = _either(here.tree, before.tree)
+    return Tree(files, read, parent, dirty=True, at=here.tree.at)
 
 
 def _either(here: Tree, before: Tree) -> Callable[[str], bytes]:

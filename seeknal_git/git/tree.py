@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pygit2
@@ -58,6 +58,9 @@ class Tree:
     # git's id of the project's folder, as it is or was before somebody edited it; "" if there is
     # none.
     id: str = ""
+    # The tree of a commit, by its id or the beginning of it; None if it is not in the history of
+    # this one.
+    at: Callable[[str], Tree | None] = lambda _: None
 
     def read_small(self, path: str) -> bytes:
         """The content of a node's file, or of the project's. Raises ProjectError for a file that is
@@ -84,7 +87,20 @@ def stored_tree(repository: Repository, root: pygit2.Tree, commit: str | None) -
         return Tree({}, _blob_reader(repository), commit)
     files, links, modules = _parted(walked(folder, ""))
     read, sizes = _blob_reader(repository), _blob_sizes(repository)
-    return Tree(files, read, commit, False, links, modules, sizes, str(folder.id))
+    tree_id, at = str(folder.id), partial(_tree_at, repository, commit)
+    return Tree(files, read, commit, False, links, modules, sizes, tree_id, at)
+
+
+def _tree_at(repository: Repository, of: str | None, commit: str) -> Tree | None:
+    """The tree of a commit in the history of another one; in the clone, without one."""
+    try:
+        found: object = repository.handle[commit]
+        if not isinstance(found, pygit2.Commit):
+            return None
+        known = of is None or str(found.id) == of or repository.handle.descendant_of(of, found.id)
+    except (KeyError, ValueError, pygit2.GitError):  # there is none, or several begin so
+        return None
+    return commit_tree(repository, str(found.id)) if known else None
 
 
 def _project_folder(repository: Repository, root: pygit2.Tree) -> pygit2.Tree | None:
@@ -161,8 +177,8 @@ def index_tree(repository: Repository) -> Tree:
         )
     files, links, modules = _parted(_in_project(repository, index.entries(repository, staged=True)))
     read, sizes, commit = _blob_reader(repository), _blob_sizes(repository), head_commit(repository)
-    tree_id = _id_at(repository, commit)
-    return Tree(files, read, commit, True, links, modules, sizes, tree_id)
+    tree_id, at = _id_at(repository, commit), partial(_tree_at, repository, commit)
+    return Tree(files, read, commit, True, links, modules, sizes, tree_id, at)
 
 
 def _in_project(repository: Repository, entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -244,8 +260,8 @@ def working_tree(
     read = _overlaid(on_disk, _blob_reader(repository))
     sizes = _blob_sizes(repository, on_disk)
     commit = head_commit(repository)
-    tree_id = _id_at(repository, commit)
-    return Tree(files, read, commit, dirty, links, modules, sizes, tree_id)
+    tree_id, at = _id_at(repository, commit), partial(_tree_at, repository, commit)
+    return Tree(files, read, commit, dirty, links, modules, sizes, tree_id, at)
 
 
 def _head_entries(repository: Repository) -> tuple[str, Iterable[Entry]]:

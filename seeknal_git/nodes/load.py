@@ -18,7 +18,7 @@ from seeknal_git.nodes.examples import plain
 from seeknal_git.nodes.kinds import KINDS, OTHERWISE, folder_of, module_of
 from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, NodeFile, tests_of
-from seeknal_git.nodes.partition import deciding, partition_of
+from seeknal_git.nodes.partition import deciding, earlier_of, partition_of
 from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.nodes.sql_file import with_sql_file
 from seeknal_git.nodes.targets import not_written
@@ -399,4 +399,5 @@ def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> 
         materialized=compiled.materialized,
         keeps=compiled.keeps,
         partition=partition,
+        earlier=earlier_of(file),
     )

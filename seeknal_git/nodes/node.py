@@ -101,6 +101,10 @@ class Node:
     # How its rows are kept in pieces, see `nodes/partition.py`; empty if they are one table.
     partition: Mapping[str, Any] = field(default_factory=dict)
 
+    # The first day of its code (`from`), and the commit whose code decides the partitions before;
+    # once both are one SELECT, also the lines of its own part (`lines`). Mostly empty.
+    earlier: Mapping[str, Any] = field(default_factory=dict)
+
     @property
     def id(self) -> str:
         return node_id(self.kind, self.name)
@@ -167,6 +171,8 @@ class Node:
     def line_of_sql(self, line: int | None) -> int:
         """The line of that file for a line of the SQL, from 1."""
         number = line or 1
+        if number > self.earlier.get("lines", number):
+            return self.line("before")
         return self.sql_line + number - 1 - sum(start <= number for start in self.breaks)
 
 

@@ -3,8 +3,9 @@ or each bucket of a key, and `reads:`, how far around an interval it reads its i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, time
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -14,9 +15,10 @@ from seeknal_git.nodes.checks import Columns
 from seeknal_git.nodes.column_types import TableFile
 from seeknal_git.nodes.form import Form, Whole
 from seeknal_git.nodes.node_file import InputFile, Mistake, NodeFile
-from seeknal_git.sql.partitioning import hours_in
+from seeknal_git.sql.partitioning import Partitioning, hours_in
 
 MOST_BUCKETS = 4096
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 class PartitionForm(Form):
@@ -37,10 +39,7 @@ class PartitionForm(Form):
     @field_validator("begin", mode="before")
     @classmethod
     def _is_a_date(cls, given: object) -> object:
-        try:
-            return given if given is None else date.fromisoformat(str(given).strip())
-        except ValueError as exc:
-            raise ValueError(f"a date such as 2024-01-01, not {str(given)!r}") from exc
+        return _date(given)
 
     @model_validator(mode="after")
     def _one_of_both(self) -> PartitionForm:
@@ -70,6 +69,13 @@ class PartitionForm(Form):
             "buckets": self.buckets,
             "outside": self.outside,
         }
+
+
+def _date(given: object) -> object:
+    try:
+        return given if given is None else date.fromisoformat(str(given).strip())
+    except ValueError as exc:
+        raise ValueError(f"a date such as 2024-01-01, not {str(given)!r}") from exc
 
 
 def _mapping(given: object, such: str) -> object:
@@ -107,6 +113,44 @@ class PartitionedFile(TableFile):
 
     partition: PartitionForm | None = None
     reads: dict[str, ReadsForm] = Field(default_factory=dict)
+    # The first day of this code; partitions before it have the code of the commit `before`.
+    effective_from: Annotated[date | None, BeforeValidator(_date)] = None
+    before: str | None = None
+
+    @field_validator("before")
+    @classmethod
+    def _is_a_commit(cls, given: str | None) -> str | None:
+        if given and not _COMMIT.fullmatch(given.strip()):
+            way = f"and no name that moves: git rev-parse {given}"
+            raise ValueError(f"a commit, by its id such as 3f2a91c, {way}")
+        return given and given.strip()
+
+    @model_validator(mode="after")
+    def _has_code_of_both_times(self) -> PartitionedFile:
+        if self.effective_from is None and self.before is None:
+            return self
+        if self.effective_from is None:
+            raise Mistake(
+                "`before` needs the first day of the new code: `effective_from`", "before"
+            )
+        if self.before is None:
+            message = (
+                "`effective_from` needs the commit whose code stays before it: `before: 3f2a91c`"
+            )
+            raise Mistake(message, "effective_from")
+        if self.partition is None or self.partition.every is None:
+            raise Mistake(
+                "`effective_from` is of a node with `partition: {every: …}`", "effective_from"
+            )
+        if self.kind == "source":
+            raise Mistake("a source has no code that could change", "effective_from")
+        first = datetime.combine(self.effective_from, time())
+        partitioning = Partitioning.of(self.partition.plain)
+        begin = partitioning.start(partitioning.interval(first))
+        if begin != first:
+            message = f"no {self.partition.every} begins on {self.effective_from}"
+            raise Mistake(f"{message}: the one around it does on {begin.date()}", "effective_from")
+        return self
 
     @field_validator("inputs")
     @classmethod
@@ -151,6 +195,14 @@ def partition_of(file: NodeFile) -> dict[str, Any]:
         return {}
     frozen = {"frozen": file.frozen} if file.frozen else {}
     return {**file.partition.plain, **frozen}
+
+
+def earlier_of(file: NodeFile) -> dict[str, Any]:
+    """The first day of the code of a file, and the commit whose code stays before, as
+    `Node.earlier` holds it; empty without one."""
+    if not isinstance(file, PartitionedFile) or file.effective_from is None:
+        return {}
+    return {"from": file.effective_from.isoformat(), "commit": file.before}
 
 
 def deciding(file: NodeFile) -> Mapping[str, Any]:

@@ -13,7 +13,10 @@ from seeknal_git.sql.statement import FUNCTION, Anatomy
 
 _SQL_KEYS = ("transform", "sql")
 _TAKEN_APART = ("params", "columns", "materialization")
-_PASSED_OVER = ("kind", "name", "inputs", "tests", "materialized", "partition", *_SQL_KEYS)
+_PASSED_OVER = (
+    *("kind", "name", "inputs", "tests", "materialized", "partition"),
+    *("effective_from", "before", *_SQL_KEYS),
+)
 
 
 def describe(
@@ -26,7 +29,7 @@ def describe(
     """
     return (
         *_inputs(old, new),
-        *_statements(before, after),
+        *(_earlier(old.node, new.node) or _statements(before, after)),
         *_code(old.node, new.node),
         *_keys(old.node.document, new.node.document),
         *_form(old.node, new.node),
@@ -70,6 +73,19 @@ def _statements(before: Sequence[Anatomy], after: Sequence[Anatomy]) -> Iterator
         word for one, other in zip(before, after, strict=False) for word in _clauses(one, other)
     ]
     yield from dict.fromkeys(found)
+
+
+def _earlier(old: Node, new: Node) -> list[str]:
+    """The code of earlier partitions, if that is what changed. The clauses of both codes together
+    would tell nobody anything."""
+    before, after = [
+        (str(node.earlier.get("from", "")), str(node.earlier.get("commit", "")))
+        for node in (old, new)
+    ]
+    if before == after:
+        return []
+    day, commit = after
+    return [f"before {day}, the code of {commit[:12]}" if day else "one code for all partitions"]
 
 
 def _clauses(before: Anatomy, after: Anatomy) -> Iterator[str]:

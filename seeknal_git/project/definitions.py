@@ -21,6 +21,8 @@ class Member:
     content: str
     sql: Reading | None
     checks: tuple[Reading, ...]
+    # The same node in an earlier commit, if its code there decides partitions.
+    earlier: Member | None = None
 
 
 @dataclass(frozen=True, slots=True)

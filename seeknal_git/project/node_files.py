@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from seeknal_git.cache import Cache
@@ -85,9 +86,21 @@ def read_files(vocabulary: Vocabulary, cache: Cache, paths: Mapping[str, str]) -
     for path, found in code.items():
         warnings += [as_problem({**warning, "path": path}) for warning in found["warnings"]]
         members += [member_of(entry, path, paths[path]) for entry in found["entries"]]
-    members.sort(key=lambda member: member.node.path)
     problems += more
+    if any(member.node.earlier for member in members):
+        from seeknal_git.project.earlier import with_earlier
+
+        members, wrong = with_earlier(members, vocabulary, partial(_read_alone, cache))
+        problems += wrong
+    members.sort(key=lambda member: member.node.path)
     return Files(tuple(members), tuple(warnings), tuple(foreign), tuple(unread), tuple(problems))
+
+
+def _read_alone(
+    cache: Cache, vocabulary: Vocabulary, paths: Mapping[str, str]
+) -> tuple[tuple[Member, ...], tuple[Problem, ...]]:
+    found = read_files(vocabulary, cache, paths)
+    return found.members, found.problems
 
 
 def _links(tree: Tree) -> list[Problem]:
@@ -284,7 +297,12 @@ def entry_of(member: Member) -> dict[str, Any]:
     return {
         "node": _as_data(member.node),
         "readings": [reading and _packed(reading) for reading in readings],
+        **({"earlier": _entry_of_earlier(member.earlier)} if member.earlier else {}),
     }
+
+
+def _entry_of_earlier(member: Member) -> dict[str, Any]:
+    return {**entry_of(member), "path": member.node.path, "content": member.content}
 
 
 def _need_short(
@@ -362,7 +380,9 @@ def member_of(entry: Mapping[str, Any], path: str, content: str) -> Member:
         }
     )
     own, *checks = map(_reading, entry["readings"])
-    return Member(node, content, own, tuple(reading or Reading() for reading in checks))
+    before = entry.get("earlier")
+    earlier = member_of(before, before["path"], before["content"]) if before else None
+    return Member(node, content, own, tuple(reading or Reading() for reading in checks), earlier)
 
 
 def _reading(value: list[Any] | None) -> Reading | None:

@@ -107,7 +107,7 @@ def _meant(
         place = _Place(node, line, hinted, statement.path_of(node))
         try:
             itself = statement.of_itself and _is_itself(reference, node)
-            named.append(node.id if itself else _target(reference, node, declared))
+            named.append(node.id if itself else target_of(reference, node, declared))
             if named[-1] not in declared:
                 problems += _missing(named[-1], members, place)
         except LookupError as exc:
@@ -134,7 +134,7 @@ def _is_itself(reference: Reference, node: Node) -> bool:
     return reference.target in ("input_0", "__THIS__", node.id)
 
 
-def _target(reference: Reference, node: Node, declared: Sequence[str]) -> str:
+def target_of(reference: Reference, node: Node, declared: Sequence[str]) -> str:
     """The id that a reference means. Raises LookupError(problem, name to look for)."""
     name = node.aliases.get(reference.target, reference.target)
     if position := _INPUT.fullmatch(name):
