@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import duckdb
 import pytest
 
 from tests.conftest import Repo
+from tests.terminal import terminal
 
 MACROS = """
     CREATE MACRO share(part, whole := 10) AS part / whole;
@@ -162,6 +164,20 @@ def test_an_answer_is_written_into_a_file(published: Repo, name: str) -> None:
     published.seeknal("query", "FROM nowhere", "-o", name, code=2)
     assert path.read_bytes() == before
     assert not list(Path(published.path).glob(".*partial"))
+
+
+def test_parquet_goes_into_a_pipe_and_no_terminal(published: Repo, tmp_path: Path) -> None:
+    sql = "SELECT day, total FROM transform.daily ORDER BY day"
+    asked = [*published.command("query", sql, "--format", "parquet")]
+    done = subprocess.run(asked, cwd=published.path, capture_output=True, check=True)
+    (tmp_path / "a.parquet").write_bytes(done.stdout)
+    assert rows_of(tmp_path / "a.parquet", "CAST(total AS INTEGER)") == [(30,), (70,)]
+    assert done.stderr == b"2 rows\n"
+    published.seeknal("query", sql, "--format", "parquet", "-o", "a.dat")
+    (published.path / "a.dat").rename(tmp_path / "b.parquet")
+    assert len(rows_of(tmp_path / "b.parquet")) == 2
+    with terminal(asked, published.path) as screen:
+        screen.until("A terminal shows no Parquet")
 
 
 def test_a_file_keeps_all_digits_of_a_sum(published: Repo) -> None:

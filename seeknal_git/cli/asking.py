@@ -28,7 +28,10 @@ class Form(StrEnum):
     table = "table"
     csv = "csv"
     json = "json"
+    parquet = "parquet"
 
+
+PRINTED = [form for form in Form if form is not Form.parquet]  # the forms for people
 
 Output = Annotated[
     Path | None,
@@ -64,9 +67,13 @@ class Answering:
 def answering(form: Form | None, output: Path | None) -> Iterator[Answering]:
     """How to answer: printed, or as a file, which is there entirely after the block or not at all.
     Raises UsageError for a file without a form."""
-    from seeknal_git.report.query import file_for, save, show
+    from seeknal_git.report.query import file_for, piped, save, show, tell_rows
 
     wanted = _form(form, output)
+    if wanted == Form.parquet and output is None:
+        with piped() as file:
+            yield Answering(wanted, file, tell_rows)
+        return
     with file_for(output) as file:
         if file is None or output is None:
             yield Answering(wanted, None, partial(show, form=wanted))
@@ -77,7 +84,7 @@ def answering(form: Form | None, output: Path | None) -> Iterator[Answering]:
 def _form(form: Form | None, output: Path | None) -> str:
     if output is None:
         return form or Form.table
-    if form in (Form.csv, Form.json):
+    if form not in (None, Form.table):
         return str(form)
     if found := _ENDINGS.get(output.suffix.lower()):
         return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seeknal_git.cli.asking import Form, Limit, Output, ask, statement
+from seeknal_git.cli.asking import PRINTED, Form, Limit, Output, ask, statement
 from seeknal_git.cli.options import (
     HERE,
     DataRoot,
@@ -180,12 +180,12 @@ class _Session:
                 if argument:
                     need_environment(self.workspace(), argument)
                 self.environment = argument or None
-            case ".mode" if argument in list(Form):
+            case ".mode" if argument in PRINTED:
                 self.form = Form(argument)
             case ".schema":
                 raise UsageError("Which table? .schema TABLE", ".tables lists them.")
             case ".mode":
-                forms = f"The forms are {', '.join(Form)}."
+                forms = f"The forms are {', '.join(PRINTED)}."
                 wrong = f"There is no form {argument}." if argument else "Which form? .mode FORM"
                 raise UsageError(wrong, forms)
             case _:

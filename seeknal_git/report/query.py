@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from seeknal_git.errors import UsageError
@@ -21,6 +23,7 @@ from seeknal_git.report.terminal import (
     dim,
     json_part,
     note,
+    out_bytes,
     out_lines,
     out_part,
     table,
@@ -57,6 +60,25 @@ def file_for(path: Path | None) -> Iterator[Path | None]:
         except OSError as exc:
             raise _unwritable(path, exc) from exc
         yield file
+
+
+@contextmanager
+def piped() -> Iterator[Path]:
+    """A file that goes to standard output at the end. Raises UsageError on a terminal."""
+    if sys.stdout.isatty():
+        hint = "Write it into a file: -o FILE.parquet, or > FILE.parquet"
+        raise UsageError("A terminal shows no Parquet.", hint)
+    with TemporaryDirectory(prefix="seeknal-") as folder:
+        file = Path(folder).resolve() / "answer.parquet"
+        yield file
+        with file.open("rb") as opened:
+            out_bytes(opened)
+
+
+def tell_rows(answer: Answer) -> None:
+    """The number of rows in a file that the engine has written."""
+    ((rows,),) = answer.rows
+    note(dim(counted(rows, "row")))
 
 
 def _unwritable(path: Path, exc: OSError) -> UsageError:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import TextIOWrapper
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import typer
 
@@ -167,6 +167,13 @@ def out_part(text: str) -> bool:
     """A part of CSV or JSON, as it is. Returns whether anybody still reads: `head` leaves."""
     sys.stdout.write(text)
     return not getattr(getattr(getattr(sys.stdout, "buffer", None), "raw", None), "left", False)
+
+
+def out_bytes(opened: BinaryIO) -> None:
+    """A file as it is, for another program."""
+    sys.stdout.flush()
+    shutil.copyfileobj(opened, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
 
 
 def json_part(text: str) -> str:
