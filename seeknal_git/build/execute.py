@@ -8,27 +8,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seeknal_git.build import telling
-from seeknal_git.build.compute import (
-    check_of,
-    fails_node,
-    reads_row_ids,
-    targets_of_check,
-    verdict,
-    violates,
-)
+from seeknal_git.build.check_questions import earlier_answers, question_of
+from seeknal_git.build.compute import fails_node, reads_row_ids, verdict, violates
 from seeknal_git.build.failures import FAILURES, NodeFailed, in_words
 from seeknal_git.build.layers import doomed, layer_of, skip
 from seeknal_git.build.pieces import Pieces
 from seeknal_git.build.progress import Event, Progress, Report
 from seeknal_git.build.schedule import Schedule
-from seeknal_git.build.site import Site, relations_of, snapshot_of
+from seeknal_git.build.site import Site
 from seeknal_git.build.tables import table_of
 from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.build.work import Work
 from seeknal_git.project.partitions import Layouts
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import Busy, interruptible
-from seeknal_git.warehouse.model.snapshots import Audit, AuditQuery
+from seeknal_git.warehouse.model.snapshots import Audit
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 if TYPE_CHECKING:
@@ -50,6 +44,7 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
         Schedule(layers),
         taken,
         Pieces(work.inventory, work.root, taken, _layouts(work)),
+        earlier_answers(warehouse, work),
         _functions(work),
     )
     try:
@@ -228,21 +223,16 @@ def _build(site: Site, identifier: str, builder: Builder) -> None:
 
 
 def _check(site: Site, identifier: str, number: int, builder: Builder) -> None:
-    work, node = site.work, site.work.graph.node(identifier)
-    check, targets = node.checks[number], targets_of_check(work.graph, identifier, number)
-    sql = check_of(work.graph, identifier, number, relations_of(site, targets))
-    rows = snapshot_of(work, site.progress, targets[0]).relation if targets else None
-    question = AuditQuery(
-        work.inventory.answer_ids[identifier, number], identifier, check.name, sql, rows
-    )
-    started = time.perf_counter()
+    node = site.work.graph.node(identifier)
+    check, started = node.checks[number], time.perf_counter()
     try:
+        question = question_of(site, builder, identifier, number)
         audit = builder.check(question)
     except SqlError as exc:
         what = "" if node.kind == "rule" else f"{check.name}: "  # a rule's tells of violations
         raise NodeFailed(f"{what}{node.hides(exc.message)} ({node.path}:{check.line})") from exc
     if site.work.options.verbose:
-        telling.check(check.title, audit, time.perf_counter() - started, site.report)
+        telling.check(check.title, question, audit, time.perf_counter() - started, site.report)
     _judge(site, identifier, number, audit)
 
 

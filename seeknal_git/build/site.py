@@ -17,6 +17,7 @@ from seeknal_git.warehouse.model.snapshots import Snapshot
 from seeknal_git.warehouse.protocol import Warehouse
 
 if TYPE_CHECKING:
+    from seeknal_git.build.check_questions import Answers
     from seeknal_git.build.python_nodes import Functions
 
 
@@ -33,6 +34,8 @@ class Site:
     # answer.
     taken: frozenset[str]
     pieces: Pieces
+    # Earlier answers to the checks that look at each row by itself.
+    answers: Answers
     # The Python nodes, if the run builds any.
     functions: Functions | None = None
     # Snapshot id → what this run built: nodes that are made of the same share one table.

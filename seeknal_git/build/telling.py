@@ -7,7 +7,7 @@ from collections.abc import Callable
 from seeknal_git.build.options import Options
 from seeknal_git.build.progress import Event, Progress, Report
 from seeknal_git.nodes.node import Node
-from seeknal_git.warehouse.model.snapshots import Audit, Blueprint, Snapshot
+from seeknal_git.warehouse.model.snapshots import Audit, AuditQuery, Blueprint, Snapshot
 
 Hearing = Callable[[str], None]
 
@@ -47,6 +47,10 @@ def sql(node: Node, blueprint: Blueprint, report: Report) -> None:
         report(Event("sql", node.id, node.hides(blueprint.sql)))
 
 
-def check(title: str, audit: Audit, seconds: float, report: Report) -> None:
-    """Tell that a check was made. seconds: the time that it took."""
+def check(title: str, question: AuditQuery, audit: Audit, seconds: float, report: Report) -> None:
+    """Tell that a check was made, and in how many pieces if not in all rows. seconds: the time
+    that it took."""
+    if question.earlier:
+        asked, total = question.earlier.pieces
+        title = f"{title} in {asked:,} of {total:,} pieces"
     report(Event("checked", audit.node, title, rows=audit.violations, seconds=seconds))

@@ -121,11 +121,17 @@ class Builder(protocol.Builder):
         return made
 
     def check(self, question: AuditQuery) -> Audit:
+        earlier = question.earlier
         with self._undone_if_it_fails():
             violations = self._count(as_subquery(question.sql))
-            rows = self._count(question.rows) if question.rows else 0
-        audit = Audit(question.id, question.node, question.name, violations, rows)
-        self._audits.append(audit)
+            if earlier:
+                gone = self._count(as_subquery(earlier.gone)) if earlier.gone else 0
+                violations, rows = earlier.violations - gone + violations, earlier.rows
+            else:
+                rows = self._count(question.rows) if question.rows else 0
+        own, *others = question.ids
+        audit = Audit(own, question.node, question.name, violations, rows)
+        self._audits += [audit, *(replace(audit, id=other) for other in others)]
         return audit
 
     def columns(self, sql: str, parameters: Mapping[str, Any] = NONE) -> Columns:

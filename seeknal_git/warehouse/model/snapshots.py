@@ -134,14 +134,25 @@ class Blueprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """The answer to a check about an earlier snapshot that shares pieces with the one to check."""
+
+    violations: int
+    gone: str | None  # returns those of them in pieces that only the earlier snapshot has
+    rows: int  # of the snapshot to check
+    pieces: tuple[int, int]  # of the snapshot to check: the number of those to ask, and of all
+
+
+@dataclass(frozen=True, slots=True)
 class AuditQuery:
     """A check to make."""
 
-    id: str
+    ids: tuple[str, ...]  # its answer is remembered under each
     node: str
     name: str
     sql: str  # returns the rows that violate the check; references are rendered
     rows: str | None  # the rows that are counted, as SQL names them
+    earlier: Earlier | None = None  # if `sql` asks only pieces that are new since
 
 
 @dataclass(frozen=True, slots=True)
