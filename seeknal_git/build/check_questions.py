@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seeknal_git.build.compute import check_of, reads_row_ids, targets_of_check
-from seeknal_git.build.inventory import answer_about
 from seeknal_git.build.site import Site, relations_of, snapshot_of
 from seeknal_git.build.work import Work
-from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.node import Check, Node
 from seeknal_git.project.file_by_file import is_of_files
-from seeknal_git.project.snapshot_ids import Identity
+from seeknal_git.project.fingerprints import digest
 from seeknal_git.sql.engine import parsed
 from seeknal_git.sql.locality.row_by_row import is_row_by_row
 from seeknal_git.sql.ranges import is_within, ranges_in
@@ -55,7 +54,7 @@ def earlier_answers(warehouse: Warehouse, work: Work) -> Answers:
     snapshots = {} if work.options.full else _in_pieces(work.inventory.there.values())
     asked = {
         key: [
-            (answer_about(graph.node(key[0]).checks[key[1]], [_identity(snapshot)]), snapshot)
+            (_answer_id(graph.node(key[0]).checks[key[1]], snapshot), snapshot)
             for snapshot in snapshots.get(graph.wholes[target], ())
         ]
         for key, target in checks.items()
@@ -87,17 +86,19 @@ def _may_be_in_pieces(node: Node) -> bool:
 
 
 def _in_pieces(snapshots: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:
-    """Fingerprint → the last snapshots in pieces, newest first. An unstable one may have been
-    answered about when it held other rows."""
+    """Fingerprint → the last snapshots in pieces, newest first."""
     found: dict[str, list[Snapshot]] = {}
     for snapshot in snapshots:
-        if snapshot.is_in_pieces and not snapshot.unstable:
+        if snapshot.is_in_pieces:
             found.setdefault(snapshot.fingerprint, []).append(snapshot)
     return {print_: there[::-1][:_MOST_LOOKED_UP] for print_, there in found.items()}
 
 
-def _identity(snapshot: Snapshot) -> Identity:
-    return Identity(snapshot.identity, snapshot.build)
+def _answer_id(check: Check, snapshot: Snapshot) -> str:
+    """The id of the answer to a check about the rows of a snapshot as they were built: a later one
+    of the same identity may be made of other pieces."""
+    built_at = snapshot.built_at.isoformat()
+    return digest("audit of pieces", *check.question, snapshot.id, *snapshot.tables, built_at)
 
 
 def question_of(site: Site, builder: Builder, identifier: str, number: int) -> AuditQuery:
@@ -117,9 +118,7 @@ def question_of(site: Site, builder: Builder, identifier: str, number: int) -> A
     answers = site.answers.get((identifier, number))
     if now is None or answers is None or not now.is_in_pieces:
         return whole
-    # A rule is answered about the columns that it reads: this names the table.
-    about = answer_about(check, [_identity(now)])
-    whole = replace(whole, ids=tuple(dict.fromkeys([own, about])))
+    whole = replace(whole, ids=(own, _answer_id(check, now)))
     change = _smallest_change(builder, now, answers)
     if change is None:
         return whole

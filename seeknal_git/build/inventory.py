@@ -183,9 +183,4 @@ def _answer_id(graph: BoundGraph, meant: Mapping[str, Identity], node: str, numb
     """
     check, targets = graph.node(node).checks[number], graph.targets[node][number + 1]
     asked = [node] if graph.node(node).kind == "rule" else targets
-    return answer_about(check, [meant[read] for read in asked])
-
-
-def answer_about(check: Check, asked: Iterable[Identity]) -> str:
-    """The id of the answer to a check about some tables."""
-    return digest("audit", *check.question, *(identity.rows for identity in asked))
+    return digest("audit", *check.question, *(meant[read].rows for read in asked))

@@ -229,6 +229,12 @@ def test_a_record_of_pieces_that_is_not_whole_is_not_trusted(shop: Repo) -> None
     assert answers(shop)["source.orders: not_null(customer)"] == (1, 4, "warning")
 
 
+def test_an_answer_about_another_build_of_a_snapshot_is_not_trusted(shop: Repo) -> None:
+    shop.tamper("UPDATE _seeknal.snapshots SET built_at = built_at + INTERVAL 1 SECOND")
+    load(shop, {**ORDERS, 4: (2, 3, 5, "Rome")})
+    assert asked(shop) == {}
+
+
 def test_numbers_of_pieces_that_gc_dropped_are_asked_again(shop: Repo) -> None:
     """The piece of a dropped snapshot had the last number, so the next piece gets it again."""
     shop.write("seeknal_project.yml", "name: empty\nkeep_promotions: 1\nkeep_history: 0s\n")
