@@ -41,9 +41,9 @@ Answers = Mapping[tuple[str, int], Sequence[Answered]]
 
 
 def earlier_answers(warehouse: Warehouse, work: Work) -> Answers:
-    """The checks to make that look at each row of one node in pieces by itself, with their earlier
-    answers. They are found before there are workers, as the engine's parser answers one thread at a
-    time."""
+    """The checks to make that look at each row of a node by itself, if that may be in pieces, with
+    their earlier answers. They are found before there are workers, as the engine's parser answers
+    one thread at a time."""
     graph = work.graph
     checks = {
         (node, number): targets_of_check(graph, node, number)[0]
@@ -70,15 +70,12 @@ def earlier_answers(warehouse: Warehouse, work: Work) -> Answers:
 
 def _is_row_by_row(work: Work, identifier: str, number: int) -> bool:
     graph = work.graph
-    targets, sql = targets_of_check(graph, identifier, number), _sql(work, identifier, number)
+    targets = targets_of_check(graph, identifier, number)
+    sql = graph.node(identifier).checks[number].sql
     if len(targets) != 1 or not _may_be_in_pieces(graph.node(targets[0])):
         return False
     is_certain = (identifier, number) not in graph.volatile and not reads_row_ids(sql)
     return is_certain and is_row_by_row(parsed(sql)[0])
-
-
-def _sql(work: Work, identifier: str, number: int) -> str:
-    return work.graph.node(identifier).checks[number].sql
 
 
 def _may_be_in_pieces(node: Node) -> bool:
