@@ -237,7 +237,7 @@ def _blueprint(
         id=identity.id,
         identity=identity.text,
         build=identity.build,
-        unstable=work.graph.is_unstable(identifier),
+        unstable=work.graph.is_unstable(identifier) or bool(work.graph.node(identifier).frozen),
         node=identifier,
         name=work.graph.node(identifier).name,
         fingerprint=work.graph.wholes[identifier],

@@ -90,7 +90,8 @@ class Snapshots(Protocol):
         ...
 
     def drop_pieces(self, pieces: Sequence[UnusedPieces]) -> None:
-        """Delete pieces, and the records of snapshots that need them, in one transaction."""
+        """Delete pieces, and the records of snapshots that need them, in one transaction. That of
+        an unstable one stays, as with `drop`."""
         ...
 
     def drop(self, tables: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _RANGE = re.compile(rf"{NUMBER} BETWEEN (\d+) AND (\d+)(?: OR )?")
 _LIST = re.compile(rf"{NUMBER} IN \(([\d, ]+)\)")
-_GONE = "_gone"  # after the name of a table, in the record of a publication
+_GONE = "_gone"  # after the name of a table, in the record of a snapshot or a publication
 
 
 def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[UnusedPieces]:
@@ -51,7 +51,8 @@ def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[UnusedPi
 
 
 def drop(connection: duckdb.DuckDBPyConnection, pieces: Sequence[UnusedPieces]) -> None:
-    """Delete pieces, their records, and those of snapshots that need them, in one transaction."""
+    """Delete pieces, their records, and those of snapshots that need them, in one transaction. The
+    record of an unstable snapshot stays, and names a table that is not there."""
     with transaction(connection):
         for one in pieces:
             chosen = is_among(NUMBER, one.numbers)
@@ -67,26 +68,28 @@ def drop(connection: duckdb.DuckDBPyConnection, pieces: Sequence[UnusedPieces]) 
         ).fetchall()
         broken = [row for row, text, reads in rows if _reads_one_of(query(text, reads), gone)]
         connection.execute(
-            f"DELETE FROM {STATE}.snapshots WHERE rowid IN (SELECT unnest($1::BIGINT[]))", [broken]
+            f"DELETE FROM {STATE}.snapshots WHERE rowid IN (SELECT unnest($1::BIGINT[])) "
+            "AND NOT coalesce(unstable, true)",
+            [broken],
         )
-        _forget_publications(connection, gone)
+        for records in ("snapshots", "publication_nodes"):
+            _forget(connection, records, gone)
     connection.execute("CHECKPOINT warehouse")
 
 
-def _forget_publications(
-    connection: duckdb.DuckDBPyConnection, gone: Mapping[str, Sequence[int]]
+def _forget(
+    connection: duckdb.DuckDBPyConnection, records: str, gone: Mapping[str, Sequence[int]]
 ) -> None:
-    """Let the publications that read pieces which are gone name a table that is not there, as those
+    """Let the records that read pieces which are gone name a table that is not there, as those
     whose tables are gone do. So nobody shows them again."""
     rows = connection.execute(
-        f"SELECT rowid, query, reads FROM {STATE}.publication_nodes WHERE query IS NOT NULL"
+        f"SELECT rowid, query, reads FROM {STATE}.{records} WHERE query IS NOT NULL"
     ).fetchall()
     for row, text, reads in rows:
         if _reads_one_of(query(text, reads), gone):
             names = " ".join(f"{name}{_GONE}" if name in gone else name for name in reads.split())
             connection.execute(
-                f"UPDATE {STATE}.publication_nodes SET reads = $1 WHERE rowid = $2",
-                [names, row],
+                f"UPDATE {STATE}.{records} SET reads = $1 WHERE rowid = $2", [names, row]
             )
 
 

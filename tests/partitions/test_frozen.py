@@ -147,6 +147,25 @@ def test_a_run_since_some_days_has_all_of_the_input(frozen: Repo) -> None:
     assert len(shown(frozen, "dev")["sums"]) == 2
 
 
+def test_what_gc_has_dropped_is_another_build_and_is_checked_again(frozen: Repo) -> None:
+    text = frozen.read(YML)
+    frozen.write(YML, text + "tests:\n  - accepted_values: {column: town, values: [Rome, Oslo]}\n")
+    frozen.write("seeknal_project.yml", "name: shop\nkeep_promotions: 1\nkeep_history: 0s\n")
+    frozen.commit("Known towns")
+    frozen.seeknal("run")
+    load(frozen, {**ORDERS, 2: ("2026-01-02 10:00:00", 2, 25)}, TOWNS)
+    frozen.seeknal("run")
+    frozen.seeknal("gc", "--yes")
+    load(frozen, ORDERS, {1: "Bonn", 2: "Bonn"})
+    told = frozen.seeknal("run", code=None)
+    assert told.code != 0
+    assert "accepted_values" in told.err + told.out
+    assert towns(frozen) == [(1, "Rome", 10), (2, "Oslo", 25)]
+    load(frozen, ORDERS, TOWNS)
+    frozen.seeknal("run", "--full")
+    assert towns(frozen) == [(1, "Rome", 10), (2, "Oslo", 20)]
+
+
 @pytest.mark.parametrize(
     ("file", "said"),
     [
