@@ -19,7 +19,15 @@ from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault
 from seeknal_git.git.tree import blob_id_of
 from seeknal_git.project import guessing
-from seeknal_git.project.held_files import Held, holding, remembered_blob_id
+from seeknal_git.project.held_files import (
+    Hashed,
+    Held,
+    carried,
+    holding,
+    identity,
+    remembered_blob_id,
+    remembered_blob_ids,
+)
 from seeknal_git.sql import engine_version
 from seeknal_git.warehouse.builder import Builder
 from tests.conftest import Repo
@@ -156,6 +164,53 @@ def test_nothing_is_remembered_of_a_file_that_was_just_written(cache: Cache, fil
     time.sleep(2.05)
     remembered_blob_id(file, cache)
     assert cache.get("file", [seen]) == {seen: blob_id_of(file)}
+
+
+def linked(file: Path) -> tuple[Path, Hashed]:
+    """A second name of a file that was written long ago, and how the file was before."""
+    os.utime(file, (LONG_AGO, LONG_AGO))
+    before = Hashed(identity(file), blob_id_of(file))
+    other = file.with_name("other.csv")
+    other.hardlink_to(file)
+    return other, before
+
+
+def test_a_file_with_another_name_is_not_read_again(cache: Cache, file: Path) -> None:
+    other, before = linked(file)
+    found = carried({other: before}, cache)
+    assert found[other].is_at(file)
+    assert remembered_blob_ids([file, other], cache) == dict.fromkeys(
+        (file, other), blob_id_of(file)
+    )
+    file.unlink()
+    assert remembered_blob_ids([other], cache) == {}, "it has another ctime"
+    carried(found, cache)
+    assert remembered_blob_ids([other], cache) == {other: blob_id_of(other)}
+
+
+@pytest.mark.parametrize("edit", ["another size", "another time", "another file", "gone"])
+def test_a_file_that_changed_with_its_name_is_read_again(
+    cache: Cache, file: Path, edit: str
+) -> None:
+    other, before = linked(file)
+    if edit == "another size":
+        other.write_text(f"{OLD}3,3\n")
+        os.utime(other, (LONG_AGO, LONG_AGO))
+    elif edit == "another time":
+        other.write_text(NEW)
+    else:
+        other.unlink()
+    if edit == "another file":
+        other.write_text(NEW)
+        os.utime(other, (LONG_AGO, LONG_AGO))
+    assert carried({other: before}, cache) == {}
+    assert remembered_blob_ids([other], cache) == {}
+
+
+def test_a_file_that_was_written_just_now_is_read_again(cache: Cache, file: Path) -> None:
+    before = Hashed(identity(file), blob_id_of(file))
+    assert carried({file: before}, cache) == {}
+    assert remembered_blob_ids([file], cache) == {}
 
 
 def test_another_engine_remembers_nothing_of_this_one(tmp_path: Path) -> None:

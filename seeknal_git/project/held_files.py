@@ -15,7 +15,7 @@ import shutil
 import stat
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,16 @@ class Identity:
 
     @property
     def key(self) -> str:
-        return f"{self.device}:{self.inode}:{self.size}:{self.mtime_ns}:{self.ctime_ns}"
+        return f"{self.content_key}:{self.ctime_ns}"
+
+    @property
+    def content_key(self) -> str:
+        """The same without the time that changes with the names of a file."""
+        return f"{self.device}:{self.inode}:{self.size}:{self.mtime_ns}"
+
+    @property
+    def was_written_just_now(self) -> bool:
+        return time.time_ns() - self.mtime_ns < _TICK_NS
 
 
 def identity(file: int | Path) -> Identity:
@@ -79,18 +88,59 @@ def remembered_blob_id(path: Path, cache: Cache) -> str:
 
 def remembered_blob_ids(paths: Iterable[Path], cache: Cache) -> dict[Path, str]:
     """The same of many files at once, of those that were hashed before and not touched since."""
-    keys = {}
+    seen = {}
     for path in paths:
         with suppress(OSError, ValueError):
-            if not (seen := identity(path)).recent:
-                keys[path] = seen.key
-    known = cache.get("file", set(keys.values())) if keys else {}
-    return {path: known[key] for path, key in keys.items() if key in known}
+            seen[path] = identity(path)
+    known = {}
+    for topic in (_ALL, _OURS):
+        keys = {found.key for found in seen.values() if _topic(found) == topic}
+        known.update(cache.get(topic, keys) if keys else {})
+    return {path: known[found.key] for path, found in seen.items() if found.key in known}
 
 
 def _remembered(seen: Identity, cache: Cache) -> str | None:
-    known: str | None = None if seen.recent else cache.get("file", [seen.key]).get(seen.key)
+    known: str | None = cache.get(_topic(seen), [seen.key]).get(seen.key)
     return known
+
+
+def _topic(seen: Identity) -> str:
+    """Of a file that was touched just now, a hash is known only if the touch was ours."""
+    return _OURS if seen.recent else _ALL
+
+
+_ALL, _OURS = "file", "linked"
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A file that lies still, and the hash of its content."""
+
+    seen: Identity
+    blob: str
+
+    def is_at(self, path: Path) -> bool:
+        """Whether nobody has touched the file at a path."""
+        try:
+            return identity(path).key == self.seen.key
+        except OSError:
+            return False
+
+
+def carried(hashed: Mapping[Path, Hashed], cache: Cache) -> dict[Path, Hashed]:
+    """The files at some paths, right after they got or lost a name, so that no file has to be read
+    again: that changes its ctime alone. A file that is not the same one is left out, and one that
+    was written so shortly before that a further write may not show in its mtime."""
+    found = {}
+    for path, before in hashed.items():
+        with suppress(OSError):
+            now = identity(path)
+            if now.content_key == before.seen.content_key and not now.was_written_just_now:
+                found[path] = Hashed(now, before.blob)
+    known = {hashed.seen.key: hashed.blob for hashed in found.values()}
+    for topic in (_ALL, _OURS):
+        cache.put(topic, known)
+    return found
 
 
 def _hashed(descriptor: int, path: Path, cache: Cache) -> tuple[str, Identity]:
@@ -103,7 +153,7 @@ def _hashed(descriptor: int, path: Path, cache: Cache) -> tuple[str, Identity]:
         found = _hash(descriptor, seen.size)
         if found is not None and identity(descriptor).key == seen.key:
             if not seen.recent:
-                cache.put("file", {seen.key: found})
+                cache.put(_ALL, {seen.key: found})
             return found, seen
     raise _moved(path)
 
