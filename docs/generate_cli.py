@@ -108,7 +108,8 @@ Each of `changes` has:
 | `command` | the command that does so |
 
 `run --json` and `promote --json` also have `doubted`: `node` and `message` for each Python node whose code read the network
-or a file of the project that is no input of it.
+or a file of the project that is no input of it. `folders` has, for each exposure with `partition_by` that was delivered, the
+number of its folders (`total`), of those that were `written` anew, and of those that were `removed`.
 
 ## Tables in part as JSON
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, count
 from os.path import lexists
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.exposures import content_of
+from seeknal_git.build.part_of_folder import Shared, folders_of, remember, write_part
 from seeknal_git.cache import Cache
 from seeknal_git.errors import FileFault, RunFailed
 from seeknal_git.files import Ground, Standing, beside, put_in_place, refuse, remove_whole
@@ -21,7 +22,7 @@ from seeknal_git.names import REPLACED, WRITING, exposures_folder
 from seeknal_git.project.place import OLD
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
-from seeknal_git.warehouse.model.deliveries import Delivery
+from seeknal_git.warehouse.model.deliveries import Delivery, Folders
 from seeknal_git.warehouse.model.environments import Published
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Written:
 
     delivery: Delivery
     at: Path
+    shared: Shared = field(default_factory=dict)  # with the folder that is there
+    folders: Folders | None = None  # if it is partitioned
 
 
 def ground_of(root: DataRoot) -> Ground:
@@ -123,10 +126,12 @@ def refuse_places(warehouse: Warehouse, root: DataRoot, places: Mapping[str, Pat
             _refuse_the_warehouse(path, warehouse.path, root.home)
 
 
-def write_aside(dock: Dock, delivery: Delivery, relation: str) -> Written:
+def write_aside(
+    dock: Dock, delivery: Delivery, relation: str, before: Delivery | None = None
+) -> Written:
     """Write a file in our own folder. Raises RunFailed if it may not be put in place.
 
-    relation: the rows to write, as SQL names them.
+    relation: the rows to write, as SQL names them. before: the last delivery of the exposure.
     """
     assert delivery.definition is not None
     with _refusals(delivery.node, delivery.path):
@@ -134,10 +139,23 @@ def write_aside(dock: Dock, delivery: Delivery, relation: str) -> Written:
         refuse(dock.ground, path)
         _refuse_the_warehouse(delivery.path, dock.warehouse.path, dock.home)
         at = dock.folder / uuid.uuid4().hex[:16]
-        dock.warehouse.deliveries.write(relation, delivery.definition, at)
-        written = Written(replace(delivery, content=content_of(at, dock.cache)), at)
+        deliveries = dock.warehouse.deliveries
+        shared = write_part(deliveries, delivery, before, at, dock.cache)
+        if shared is None:
+            deliveries.write(relation, delivery.definition, at)
+        folders = _folders(delivery, at, shared or {})
+        delivery = replace(delivery, content=content_of(at, dock.cache))
+        written = Written(delivery, at, shared or {}, folders)
         refuse(dock.ground, path, partial(_standing, dock, written))
     return written
+
+
+def _folders(delivery: Delivery, at: Path, shared: Shared) -> Folders | None:
+    if not (delivery.definition or {}).get("partition_by"):
+        return None
+    now, kept = folders_of(at), {name.parent for name in shared}
+    gone = folders_of(delivery.path) - now if delivery.path.is_dir() else ()
+    return Folders(len(now), len(now - kept), len(gone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +164,7 @@ class HandedOver:
 
     fault: str | None = None  # why it failed
     kept: Path | None = None  # where a file is that somebody had changed
+    folders: Folders | None = None  # if it is partitioned, and in its place
 
 
 def hand_over(dock: Dock, schema: str, written: Written) -> HandedOver:
@@ -165,20 +184,21 @@ def hand_over(dock: Dock, schema: str, written: Written) -> HandedOver:
         )
     except (FileFault, OSError) as exc:
         return HandedOver(f"{delivery.path} cannot be replaced: {_why(exc)}")
+    remember(delivery.path, written.shared, dock.cache)
     dock.warehouse.deliveries.record(schema, delivery)
-    return HandedOver(kept=dock.home / kept if changed else None)
+    return HandedOver(kept=dock.home / kept if changed else None, folders=written.folders)
 
 
 def write_files(dock: Dock, work: Work, shows: Mapping[str, Published]) -> list[Written]:
     """Write the files of exposures aside, of those whose table is to be shown."""
-    written = []
+    written, last = [], dock.warehouse.deliveries.last(work.environment.schema)
     for node in work.deliveries:
         table = shows.get(work.graph.inputs[node][0])
         if table is not None:
             exposure, wanted = work.graph.node(node), work.inventory.wanted(node)
             path = work.places.of(exposure)
             delivery = Delivery(node, wanted, path, table.table, exposure.definition)
-            written.append(write_aside(dock, delivery, table.relation))
+            written.append(write_aside(dock, delivery, table.relation, last.get(node)))
     return written
 
 
@@ -209,6 +229,8 @@ def _standing(dock: Dock, written: Written, place: Path) -> Standing:
     hashes = dock.recorded.get(written.delivery.path, frozenset())
     if content_of(place, dock.cache) in (hashes | {written.delivery.content}) - {None}:
         return "ours"
+    if written.shared:  # an edit would be in the new folder too, and nobody's after that
+        raise FileFault("somebody changed it just now.")
     if place.is_file() and _has_the_lines_of(written.at, place):
         return "ours"
     return "changed" if hashes and place.is_dir() == written.at.is_dir() else "foreign"

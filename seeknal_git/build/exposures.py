@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from seeknal_git.build.inventory import Inventory
 from seeknal_git.cache import Cache
@@ -13,7 +13,7 @@ from seeknal_git.errors import FileFault
 from seeknal_git.names import exposures_folder
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.held_files import remembered_blob_id
+from seeknal_git.project.held_files import remembered_blob_id, remembered_blob_ids
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.warehouse.model.deliveries import Delivery
 from seeknal_git.warehouse.protocol import Warehouse
@@ -118,12 +118,24 @@ def content_of(path: Path, cache: Cache) -> str | None:
     touched. None if it is not there, or cannot be read."""
     try:
         if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.is_file())
-            names = (
-                f"{file.relative_to(path).as_posix()}\0{remembered_blob_id(file, cache)}"
-                for file in files
+            return content_of_files(
+                blob_ids(path, (file for file in path.rglob("*") if file.is_file()), cache)
             )
-            return digest("folder", *names)
         return remembered_blob_id(path, cache)
     except (FileFault, OSError):
         return None
+
+
+def content_of_files(blobs: Mapping[PurePosixPath, str]) -> str:
+    """A hash of a folder's files. blobs: the hash of each, by its path in the folder."""
+    return digest("folder", *(f"{name}\0{blobs[name]}" for name in sorted(blobs)))
+
+
+def blob_ids(folder: Path, files: Iterable[Path], cache: Cache) -> dict[PurePosixPath, str]:
+    """The hash of each of some files in a folder. Raises FileFault."""
+    files = list(files)
+    known = remembered_blob_ids(files, cache)
+    return {
+        PurePosixPath(file.relative_to(folder)): known.get(file) or remembered_blob_id(file, cache)
+        for file in files
+    }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seeknal_git.build.failed_checks import Violation
     from seeknal_git.build.work import Work
+    from seeknal_git.warehouse.model.deliveries import Folders
     from seeknal_git.warehouse.model.publications import Outcome
     from seeknal_git.warehouse.model.snapshots import Audit, Snapshot
 
@@ -35,7 +36,8 @@ class Event:
     """Something that happened to a node during a run."""
 
     # `layer`, `start`, `built`, `warned` (a check), `doubted` (code), `failed`, `skipped`, `done`;
-    # of a verbose run also `sql`, `printed` (by a function) and `checked`
+    # `delivered` (folders of an exposure); of a verbose run also `sql`, `printed` (by a function)
+    # and `checked`
     what: str
     node: str
     message: str = ""
@@ -73,6 +75,7 @@ class Reconciled:
     replaces: str | None = None  # who had published the environment, if that was another clone
     # exposure → where the file is that somebody had changed
     kept: Mapping[str, Path] = field(default_factory=dict)
+    folders: Mapping[str, Folders] = field(default_factory=dict)  # of partitioned exposures
 
 
 def without_rows(done: Reconciled) -> Reconciled:

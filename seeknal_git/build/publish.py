@@ -27,10 +27,12 @@ from seeknal_git.build.failed_checks import Violation, known_answers, violations
 from seeknal_git.build.layers import doomed, known_failure
 from seeknal_git.build.progress import Origin, Progress, Reconciled, Report
 from seeknal_git.build.site import snapshot_of
+from seeknal_git.build.telling import of_folders
 from seeknal_git.build.work import Work
 from seeknal_git.errors import SeeknalError
 from seeknal_git.project.entities import entities_of
 from seeknal_git.warehouse.interrupt import interruptible
+from seeknal_git.warehouse.model.deliveries import Folders
 from seeknal_git.warehouse.model.environments import Published
 from seeknal_git.warehouse.model.publications import Outcome, Publication, Warned
 from seeknal_git.warehouse.protocol import Warehouse
@@ -42,6 +44,7 @@ class _Published:
     delivered: tuple[str, ...] = ()  # exposures
     faults: Mapping[str, str] = field(default_factory=dict)  # exposure → why it is not delivered
     kept: Mapping[str, Path] = field(default_factory=dict)  # as in Reconciled
+    folders: Mapping[str, Folders] = field(default_factory=dict)  # the same
 
 
 def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) -> Reconciled:
@@ -59,6 +62,8 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
         done = _Published()
         if not (failures and work.options.all_or_nothing):
             done = _published(warehouse, work, progress, origin, run_id)
+            for node, folders in done.folders.items():
+                report(of_folders(node, folders))
         failures |= done.faults
     except SeeknalError as exc:
         warehouse.runs.end(run_id, "failed", str(exc))
@@ -80,6 +85,7 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
         done.delivered,
         violations,
         kept=done.kept,
+        folders=done.folders,
     )
 
 
@@ -197,4 +203,5 @@ def _published(
         delivered,
         {node: f"{end.fault} Mend it, then run again." for node, end in ends.items() if end.fault},
         {node: end.kept for node, end in ends.items() if end.kept},
+        {node: end.folders for node, end in ends.items() if end.folders},
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from seeknal_git.build.options import Options
 from seeknal_git.build.progress import Event, Progress, Report
 from seeknal_git.nodes.node import Node
+from seeknal_git.warehouse.model.deliveries import Folders
 from seeknal_git.warehouse.model.snapshots import Audit, AuditQuery, Blueprint, Snapshot
 
 Hearing = Callable[[str], None]
@@ -39,6 +40,14 @@ def of_table(node: str, made: Snapshot) -> Event:
     if made.part and made.part.whole:
         told.append(f"{len(made.part.whole):,} in all")
     return Event("built", node, ", ".join(told), rows=made.rows, seconds=made.seconds)
+
+
+def of_folders(node: str, folders: Folders) -> Event:
+    """A folder of files that was put in place, and how many of the folders in it are new."""
+    told = f"{folders.written:,} of {folders.total:,} folders"
+    if folders.removed:
+        told += f", {folders.removed:,} removed"
+    return Event("delivered", node, told)
 
 
 def sql(node: Node, blueprint: Blueprint, report: Report) -> None:

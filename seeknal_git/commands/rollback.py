@@ -272,6 +272,7 @@ def _deliver(
     there |= {shown.table: shown.relation for shown in wanted.views.values()}
     unwritten, kept = dict[str, str](), dict[str, Path]()
     root, claims = _claims(workspace)
+    last = warehouse.deliveries.last(workspace.production_schema)
     with docked(warehouse, root, workspace.production_schema, uuid.uuid4().hex) as dock:
         for file in stale:
             if file.table is None or not file.definition:
@@ -282,7 +283,7 @@ def _deliver(
                 unwritten[file.node] = f"it would write over {claim}"
             else:
                 placed = replace(file, path=_place(workspace, file))
-                end = _written(workspace, dock, placed, there[file.table])
+                end = _written(workspace, dock, placed, there[file.table], last.get(file.node))
                 unwritten |= {file.node: end.fault} if end.fault else {}
                 kept |= {file.node: end.kept} if end.kept else {}
     return unwritten, kept
@@ -310,9 +311,12 @@ def _place(workspace: Workspace, delivery: Delivery) -> Path:
     )
 
 
-def _written(workspace: Workspace, dock: Dock, delivery: Delivery, rows: str) -> HandedOver:
-    """Write a file and put it in place. rows: as SQL names them."""
+def _written(
+    workspace: Workspace, dock: Dock, delivery: Delivery, rows: str, before: Delivery | None
+) -> HandedOver:
+    """Write a file and put it in place. rows: as SQL names them. before: the last delivery."""
     try:
-        return hand_over(dock, workspace.production_schema, write_aside(dock, delivery, rows))
+        written = write_aside(dock, delivery, rows, before)
+        return hand_over(dock, workspace.production_schema, written)
     except RunFailed as exc:
         return HandedOver(exc.message)

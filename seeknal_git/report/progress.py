@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _WORDS = {
     "built": "built",
     "checked": "checked",
+    "delivered": "delivered",
     "failed": "failed",
     "skipped": "skipped",
     "warned": "warning",
@@ -58,6 +59,8 @@ def _lines(event: Event) -> list[str]:
     if event.what == "checked":
         told = f"{rows} found" if event.rows else "no row found"
         about = f": {event.message}  {dim(f'{told}, {seconds}')}"
+    if event.what == "delivered":
+        about = f"  {dim(event.message)}"
     if event.what in ("skipped", "doubted"):
         about = f": {event.message}"
     # Why a node failed, or a check warns, is for the summary, on the other stream.

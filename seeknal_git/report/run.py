@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.build.failed_checks import Violation, known_violations
@@ -297,6 +298,7 @@ def done_as_json(done: Reconciled, elsewhere: str | None = None) -> dict[str, An
         "repointed": list(outcome.repointed) if outcome else [],
         "removed": list(outcome.removed) if outcome else [],
         "written": list(done.delivered),
+        "folders": {node: asdict(folders) for node, folders in done.folders.items()},
         "left": _paths_left(done.work) if outcome else {},
         "not_delivered": list(done.work.uses),
         "replaces": done.replaces,

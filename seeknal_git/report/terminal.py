@@ -40,6 +40,7 @@ _COLOURS = {
     "skipped": "yellow",
     "warning": "yellow",
     "built": "green",
+    "delivered": "green",
     "error": "red",
 }
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.names import STATE, literal, quote
+from seeknal_git.names import STATE
 from seeknal_git.warehouse import protocol
+from seeknal_git.warehouse.copied import copied
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.forms import delivered
 from seeknal_git.warehouse.model.clock import now
-from seeknal_git.warehouse.model.deliveries import DeliveredPath, Delivery
+from seeknal_git.warehouse.model.deliveries import Changed, DeliveredPath, Delivery
 from seeknal_git.warehouse.state_tables import with_later_columns
 
 if TYPE_CHECKING:
@@ -65,18 +66,14 @@ class DeliveryRecords(protocol.Deliveries):
         )
 
     def write(self, relation: str, definition: Mapping[str, Any], target: Path) -> None:
-        options = [f"FORMAT {definition['format']}"]
-        if definition["format"] == "csv":
-            options.append("HEADER")
-        if definition["compression"]:
-            options.append(f"COMPRESSION {literal(definition['compression'])}")
-        if definition["partition_by"]:
-            options.append(f"PARTITION_BY ({', '.join(map(quote, definition['partition_by']))})")
-        rows = f"SELECT * FROM {relation}"
         with refusals():
-            self.connection.execute(
-                f"COPY ({rows}) TO {literal(str(target))} ({', '.join(options)})"
-            )
+            copied(self.connection, f"SELECT * FROM {relation}", definition, target)
+
+    def write_changed(self, delivery: Delivery, before: str, target: Path) -> Changed | None:
+        from seeknal_git.warehouse import changed_folders
+
+        with refusals():
+            return changed_folders.write(self.connection, delivery, before, target)
 
 
 def _delivery(

@@ -31,7 +31,7 @@ _STAGED = "temp.main.staged"
 _WORD = 8
 _FLOATS = ("FLOAT", "DOUBLE")
 # Types whose values have different hashes if they are different.
-_PLAIN = re.compile(
+PLAIN = re.compile(
     r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(\d+,\d+\)|VARCHAR|BLOB|BOOLEAN|UUID|DATE|TIME"
     r"|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?|ENUM\((?:'(?:[^']|'')*'(, )?)*\))$"
 )
@@ -309,10 +309,14 @@ def _digested(
 
 
 def hashed(columns: Columns, table: str) -> str:
-    """The number of each row in a table, and a hash of the row. The order of the columns has no
-    say."""
+    """The number of each row in a table, and a hash of the row."""
+    return f"SELECT {NUMBER}, {hash_of_row(columns)} AS h FROM {table}"
+
+
+def hash_of_row(columns: Columns) -> str:
+    """A hash of all values of a row. The order of the columns has no say."""
     values = ", ".join(_told_apart(quote(name), kind) for name, kind in sorted(columns))
-    return f"SELECT {NUMBER}, hash({values}) AS h FROM {table}"
+    return f"hash({values})"
 
 
 def _told_apart(name: str, kind: str) -> str:
@@ -320,7 +324,7 @@ def _told_apart(name: str, kind: str) -> str:
     `[[1], [2]]` and `[[1, 2]]`, for a month and 30 days, and for 0.0 and -0.0."""
     if kind in _FLOATS:
         return f"{name}, signbit({name})"
-    return name if _PLAIN.match(kind) else f"{name}, {name}::VARCHAR"
+    return name if PLAIN.match(kind) else f"{name}, {name}::VARCHAR"
 
 
 def _table(order: InPieces) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from seeknal_git.sql.statement import Columns
     from seeknal_git.warehouse.model.answers import Comparison, Listener, Rows
-    from seeknal_git.warehouse.model.deliveries import DeliveredPath, Delivery
+    from seeknal_git.warehouse.model.deliveries import Changed, DeliveredPath, Delivery
     from seeknal_git.warehouse.model.environments import EnvironmentRecord, Foreign, Published
     from seeknal_git.warehouse.model.histories import Addition, Version
     from seeknal_git.warehouse.model.pieces import InFiles, InPieces, Piece, Store
@@ -234,6 +234,15 @@ class Deliveries(Protocol):
     def write(self, relation: str, definition: Mapping[str, Any], target: Path) -> None:
         """Write the rows of a table or view, as SQL names it, to a file or a folder of files that
         is not there yet. Raises SqlError."""
+        ...
+
+    def write_changed(self, delivery: Delivery, before: str, target: Path) -> Changed | None:
+        """Write those folders of a partitioned delivery whose rows are not those of an earlier
+        snapshot. Returns None, and writes nothing, if the whole has to be written: because the
+        two are not in pieces of one table, or because the pieces do not tell. Raises SqlError.
+
+        before: the table of the earlier snapshot. target: as for `write`.
+        """
         ...
 
 

@@ -28,3 +28,21 @@ class DeliveredPath:
     path: str
     place: str | None  # the path in the project
     content: str | None  # a hash of the file
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Those folders of a partitioned delivery were written whose rows are not as before."""
+
+    total: int  # the folders of the whole delivery
+    # Holds folders with the names of those that have no rows any more, if there are any.
+    gone: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders of a partitioned delivery that were put in place."""
+
+    total: int
+    written: int  # all others are as they were
+    removed: int  # that were there, and have no rows any more
