@@ -50,8 +50,9 @@ docs: $(DEV)  ## write docs/cli.md anew, and check all pages
 bench: $(DEV)  ## measure, and compare with plain DuckDB
 	$(BIN)/python -m benchmarks
 
-bench-peers: $(DEV) .venv-dbt/.ready .venv-sqlmesh/.ready  ## measure dbt and SQLMesh beside it, on one project
+bench-peers: $(DEV) .venv-dbt/.ready .venv-sqlmesh/.ready  ## measure dbt and SQLMesh beside it, on the same projects
 	$(BIN)/python -m benchmarks.peers --dbt .venv-dbt --sqlmesh .venv-sqlmesh
+	$(BIN)/python -m benchmarks.peer_days --dbt .venv-dbt --sqlmesh .venv-sqlmesh
 
 .venv-dbt/.ready:     PEER = 'dbt-core==1.11.*' 'dbt-duckdb==1.11.*'
 .venv-sqlmesh/.ready: PEER = 'sqlmesh==0.236.*'
