@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from seeknal_git.build.batches import batches
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.inventory import Inventory
 from seeknal_git.build.piece_codes import Code, code_of, storage_of
@@ -23,7 +24,7 @@ from seeknal_git.sql.partition_values import in_partition
 from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.model.pieces import InPieces, Piece, limited
-from seeknal_git.warehouse.model.snapshots import Blueprint, Snapshot
+from seeknal_git.warehouse.model.snapshots import Blueprint, Part, Snapshot
 from seeknal_git.warehouse.protocol import Builder
 
 if TYPE_CHECKING:
@@ -91,22 +92,20 @@ class Pieces:
         missing = [at for at, piece in wanted.items() if piece.id not in known]
         order = replace(order, wanted=wanted, there=reading.ordinals)
         if limit := self._limit(node.id):
-            over = tuple(
-                name for name, read in reads.items() if read.part and name not in layout.windows
-            )
-            has = layout.partitioning.has
-            part = limit.part([*filter(has, wanted)], [*filter(has, reading.ordinals)])
-            whole = replace(whole, part=replace(part, over=over))
-            order = replace(order, blueprint=whole)
-        if not layout.is_apart:
-            sql = rendering({**relations, **reading.relations(missing)}).sql
-            return builder.build_pieces(replace(order, blueprint=replace(whole, sql=sql)))
+            part = _part(limit, reading, wanted)
+            order = replace(order, blueprint=replace(order.blueprint, part=part))
 
-        def sql_of(at: Ordinal) -> str:
-            sql = rendering({**relations, **reading.relations([at])}).sql
-            return in_partition(sql, layout.partitioning, at)
+        def sql_of(some: Sequence[Ordinal]) -> str:
+            sql = rendering({**relations, **reading.relations(some)}).sql
+            return in_partition(sql, layout.partitioning, some[0]) if layout.is_apart else sql
 
-        return builder.build_pieces(replace(order, sql_of=sql_of))
+        if layout.is_apart:
+            together: Sequence[Sequence[Ordinal]] = [[at] for at in missing]
+        else:
+            together = batches(builder, reading, missing)
+            order = replace(order, blueprint=replace(order.blueprint, sql=sql_of(missing)))
+        statements = ((some, sql_of(some)) for some in together)
+        return builder.build_pieces(replace(order, statements=statements, is_apart=layout.is_apart))
 
     def _layout(self, node: Node, reads: Mapping[str, Snapshot]) -> Layout | None:
         """How a node is built partition by partition; None if it is built as a whole. Raises
@@ -194,6 +193,14 @@ class _Names:
         said = json.dumps([ordinal, sorted(origins.items())])
         again = built_again(self.inventory, self.node, ordinal)
         return Piece(digest("piece", self.code, said), ordinal, {**origins, **again})
+
+
+def _part(limit: Limit, reading: Reading, wanted: Iterable[Ordinal]) -> Part:
+    """The partitions that a table in part has."""
+    layout, has = reading.layout, reading.layout.partitioning.has
+    part = limit.part([*filter(has, wanted)], [*filter(has, reading.ordinals)])
+    over = (name for name, read in reading.snapshots.items() if read.part)
+    return replace(part, over=tuple(name for name in over if name not in layout.windows))
 
 
 def placed(node: Node, columns: Columns) -> Partitioning:

@@ -80,6 +80,16 @@ class Builder(protocol.Builder):
         with self._undone_if_it_fails():
             return pieces.of_snapshot(self._connection, snapshot)
 
+    @property
+    def threads(self) -> int:
+        with self._undone_if_it_fails():
+            rows = self._connection.execute("SELECT current_setting('threads')").fetchall()
+        return int(rows[0][0])
+
+    def stretches(self, snapshot: Snapshot) -> list[tuple[int, int]]:
+        with self._undone_if_it_fails():
+            return pieces.stretches(self._connection, snapshot.tables[0])
+
     def store(self, storage: str, there: Collection[str]) -> Store | None:
         with self._undone_if_it_fails():
             return pieces.store_of(self._connection, storage, there)

@@ -332,6 +332,16 @@ class Builder(Protocol):
         """The pieces of a snapshot; none if it is one table."""
         ...
 
+    @property
+    def threads(self) -> int:
+        """How many threads build a table."""
+        ...
+
+    def stretches(self, snapshot: Snapshot) -> list[tuple[int, int]]:
+        """Of a snapshot in pieces, the least and the greatest number of a piece in each of several
+        stretches of its table, as far as a sample shows them."""
+        ...
+
     def store(self, storage: str, there: Collection[str]) -> Store | None:
         """The table of some pieces. there: names of snapshot tables, in lower case."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from seeknal_git.sql.partitioning import Ordinal, Partitioning
@@ -45,7 +45,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class InPieces:
-    """The pieces of a snapshot to build. `blueprint.sql` gives the rows of those that are
+    """The pieces of a snapshot to build. `blueprint.sql` gives the rows of all that are
     missing."""
 
     blueprint: Blueprint
@@ -57,8 +57,10 @@ class InPieces:
     wanted: Mapping[Ordinal, Piece] = field(default_factory=dict)
     # The partitions that its rows may be of: those of the whole table.
     there: Collection[Ordinal] = ()
-    # The rows of one partition, if each is built by a statement of its own.
-    sql_of: Callable[[Ordinal], str] | None = None
+    # Some missing partitions, and the SQL that gives their rows.
+    statements: Iterable[tuple[Sequence[Ordinal], str]] = ()
+    # Whether each partition has a statement of its own, since nothing proves which rows it gives.
+    is_apart: bool = False
     # Of a source, whose rows tell: the piece of a partition, by the hash of its rows.
     named: Callable[[Ordinal, str], Piece] | None = None
 
