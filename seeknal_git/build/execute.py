@@ -22,6 +22,7 @@ from seeknal_git.build.work import Work
 from seeknal_git.project.partitions import Layouts
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import Busy, interruptible
+from seeknal_git.warehouse.model.pieces import Stage
 from seeknal_git.warehouse.model.snapshots import Audit
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
@@ -203,6 +204,9 @@ def _build_and_check(site: Site, worker: Worker, identifier: str) -> None:
     if identifier in work.reasons:
         step = Step(identifier, partial(_build, site, identifier))
         take(worker, step, work.options.retry + 1)
+        while _is_in_stages(site, identifier):
+            commit(worker)
+            take(worker, step, work.options.retry + 1)
         if made := built.get(identifier):
             site.report(telling.of_table(identifier, made))
     for number in work.checks.get(identifier, ()):
@@ -215,11 +219,20 @@ def _build_and_check(site: Site, worker: Worker, identifier: str) -> None:
 
 
 def _build(site: Site, identifier: str, builder: Builder) -> None:
-    """Build a node's table, unless another node has the same."""
+    """Build a node's table, unless another node has the same; or a stage of it."""
     wanted = site.work.inventory.wanted(identifier)
     if wanted not in site.made:
-        site.made[wanted] = table_of(site, builder, identifier)
+        made = table_of(site, builder, identifier)
+        if isinstance(made, Stage):
+            return
+        site.made[wanted] = made
     site.progress.built[identifier] = site.made[wanted]
+
+
+def _is_in_stages(site: Site, identifier: str) -> bool:
+    """Whether a part of a node's pieces was built, and the others are to be."""
+    is_begun = identifier in site.pieces.stages and identifier not in site.progress.built
+    return is_begun and identifier not in site.progress.failed and not site.stopping.is_set()
 
 
 def _check(site: Site, identifier: str, number: int, builder: Builder) -> None:

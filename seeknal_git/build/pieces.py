@@ -23,7 +23,7 @@ from seeknal_git.project.snapshot_ids import again, deciding, is_build
 from seeknal_git.sql.partition_values import in_partition
 from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning
 from seeknal_git.sql.statement import Columns
-from seeknal_git.warehouse.model.pieces import InPieces, Piece, limited
+from seeknal_git.warehouse.model.pieces import InPieces, Piece, Stage, limited
 from seeknal_git.warehouse.model.snapshots import Blueprint, Part, Snapshot
 from seeknal_git.warehouse.protocol import Builder
 
@@ -43,6 +43,8 @@ class Pieces:
     root: DataRoot
     taken: frozenset[str]  # names of snapshot tables, in lower case
     layouts: Layouts
+    # Node → its pieces so far, if they are built in several transactions.
+    stages: dict[str, Stage] = field(default_factory=dict)
 
     def loaded(
         self,
@@ -64,7 +66,9 @@ class Pieces:
             origins = {origin: data, **built_again(self.inventory, source.id, ordinal)}
             return Piece(name, ordinal, origins)
 
-        return builder.build_pieces(replace(order, named=named), confirm)
+        made = builder.build_pieces(replace(order, named=named), confirm)
+        assert isinstance(made, Snapshot), "a load is one transaction"
+        return made
 
     def built(
         self,
@@ -72,8 +76,9 @@ class Pieces:
         node: Node,
         reads: Mapping[str, Snapshot],
         rendering: Rendering,
-    ) -> Snapshot | None:
-        """Build the missing pieces of a node; None if it has to be built as a whole.
+    ) -> Snapshot | Stage | None:
+        """Build the missing pieces of a node, or some of them; None if it has to be built as a
+        whole.
 
         reads: the snapshots of its inputs. Raises SqlError, or NodeFailed.
         """
@@ -105,7 +110,11 @@ class Pieces:
             together = batches(builder, reading, missing)
             order = replace(order, blueprint=replace(order.blueprint, sql=sql_of(missing)))
         statements = ((some, sql_of(some)) for some in together)
-        return builder.build_pieces(replace(order, statements=statements, is_apart=layout.is_apart))
+        order = replace(order, statements=statements, is_apart=layout.is_apart)
+        made = builder.build_pieces(replace(order, before=self.stages.get(node.id)))
+        if isinstance(made, Stage):
+            self.stages[node.id] = made
+        return made
 
     def _layout(self, node: Node, reads: Mapping[str, Snapshot]) -> Layout | None:
         """How a node is built partition by partition; None if it is built as a whole. Raises
@@ -137,7 +146,8 @@ class Pieces:
         self, builder: Builder, node: Node, blueprint: Blueprint, columns: Columns, storage: str
     ) -> InPieces:
         partitioning = placed(node, columns)
-        store = builder.store(storage, self.taken)
+        stage = self.stages.get(node.id)
+        store = builder.store(storage, self.taken | stage.tables if stage else self.taken)
         return InPieces(blueprint, storage, partitioning, columns, store)
 
     def code(self, node: str, layout: Layout, columns: Columns) -> Code:

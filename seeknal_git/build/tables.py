@@ -32,6 +32,7 @@ from seeknal_git.project.misfits import misfit_of
 from seeknal_git.project.python_columns import type_words
 from seeknal_git.project.questions import broken_promises
 from seeknal_git.sql.engine import SqlError
+from seeknal_git.warehouse.model.pieces import Stage
 from seeknal_git.warehouse.model.queries import Query, relation
 from seeknal_git.warehouse.model.snapshots import Blueprint, Part, Snapshot
 from seeknal_git.warehouse.protocol import Builder
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
     from seeknal_git.build.histories import Histories
 
 
-def table_of(site: Site, builder: Builder, identifier: str) -> Snapshot:
-    """Make the table of a node. Raises one of FAILURES."""
+def table_of(site: Site, builder: Builder, identifier: str) -> Snapshot | Stage:
+    """Make the table of a node, or a part of its pieces if that takes long. Raises one of
+    FAILURES."""
     node = site.work.graph.node(identifier)
     if reads_files(node):
         return _loaded(site, builder, node)
@@ -52,6 +54,8 @@ def table_of(site: Site, builder: Builder, identifier: str) -> Snapshot:
         blueprint = _blueprint(site, identifier, _computed(site, builder, node))
         return _executed(site, builder, blueprint, partial(_refuse_broken, site, identifier))
     made = _made_of_tables(site, builder, node)
+    if isinstance(made, Stage):
+        return made
     if node.promises and site.work.graph.columns[identifier] is None:
         _need_promises(site, builder, node, made)
     return made
@@ -69,7 +73,7 @@ def _extended(site: Site, builder: Builder, node: Node, histories: Histories) ->
         raise NodeFailed(f"{exc.message} ({node.path}:{node.sql_line})") from exc
 
 
-def _made_of_tables(site: Site, builder: Builder, node: Node) -> Snapshot:
+def _made_of_tables(site: Site, builder: Builder, node: Node) -> Snapshot | Stage:
     if node.partition:
         graph = site.work.graph
         targets = graph.targets[node.id][0]

@@ -19,7 +19,7 @@ from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse import pieces, protocol
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.model.histories import Addition
-from seeknal_git.warehouse.model.pieces import BY_FILE, InFiles, InPieces, Piece, Store
+from seeknal_git.warehouse.model.pieces import BY_FILE, InFiles, InPieces, Piece, Stage, Store
 from seeknal_git.warehouse.model.queries import Query, as_rows, relation
 from seeknal_git.warehouse.model.snapshots import Audit, AuditQuery, Blueprint, Snapshot
 from seeknal_git.warehouse.pieces import Kept
@@ -94,14 +94,23 @@ class Builder(protocol.Builder):
         with self._undone_if_it_fails():
             return pieces.store_of(self._connection, storage, there)
 
-    def build_pieces(self, order: InPieces, confirm: Callable[[], None] = lambda: None) -> Snapshot:
+    def build_pieces(
+        self, order: InPieces, confirm: Callable[[], None] = lambda: None
+    ) -> Snapshot | Stage:
         make = pieces.build if order.named is None else pieces.load
+        before = order.before or Stage(frozenset())
         with self._undone_if_it_fails():
             started = time.perf_counter()
             kept, query = make(self._connection, order)
+            counted = kept.counted(order.partitioning)
+            built = tuple(sorted({*before.partitions, *counted.built}))
+            if order.named is None and len(kept.pieces) < len(order.wanted):
+                self._tables += [kept.table] if kept.is_new else []
+                seconds = before.seconds + time.perf_counter() - started
+                return Stage(before.tables | {kept.table.lower()}, built, seconds)
             made = replace(
-                _of_pieces(order.blueprint, kept, query, started),
-                partitions=kept.counted(order.partitioning),
+                _of_pieces(order.blueprint, kept, query, started - before.seconds),
+                partitions=replace(counted, built=built),
             )
             self._keep(made, order.blueprint, kept, confirm)
         return made

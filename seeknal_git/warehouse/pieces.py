@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # The rows of a piece, in whatever order; those of several pieces add up.
 CONTENT = "concat_ws(' ', 'rows', count(*), bit_xor(h), sum(h::HUGEINT))"
+# A build that takes longer commits the pieces that it has, so that a run that is killed finds them.
+STAGE_SECONDS = 2.0
 _STAGED = "temp.main.staged"
 _WORD = 8
 _ROW_GROUP = 122_880  # rows
@@ -139,28 +142,47 @@ class Kept:
 
 
 def build(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:
-    """Build the pieces of a node that are not there. Raises SqlError."""
+    """Build the pieces of a node that are not there, or some of them if that takes long. Raises
+    SqlError."""
     need_free_name(order.columns)
     known = order.store.pieces if order.store else {}
     kept = [known[piece.id] for piece in order.wanted.values() if piece.id in known]
     missing = {at: piece for at, piece in order.wanted.items() if piece.id not in known}
     table, base = _table(order), _next_number(known)
     first = min((at for at in missing if at is not None), default=0)
+    built, started = dict[Ordinal, Piece](), time.perf_counter()
     statement = f"CREATE TABLE {relation(table)} AS" if order.store is None else _into(table)
     for some, sql in _statements(order, missing):
         limit = "" if some or not missing else " LIMIT 0"
         connection.execute(f"{statement} {_numbered(order, sql, first, base, some)}{limit}")
         statement = _into(table)
+        built |= some
+        if built and time.perf_counter() - started > STAGE_SECONDS:
+            break
+    made = _recorded(connection, order, table, (first, base), built)
+    return _done(order, table, made, kept)
+
+
+def _recorded(
+    connection: duckdb.DuckDBPyConnection,
+    order: InPieces,
+    table: str,
+    numbers: tuple[int, int],
+    built: Mapping[Ordinal, Piece],
+) -> list[Piece]:
+    """Record pieces that were built. numbers: the first partition, and the number of the piece of
+    rows outside. Raises SqlError for rows that are of none."""
+    first, base = numbers
     counts = _counts(connection, table, base)
     _need_no_strays(order, counts.pop(None, 0))
     if order.partitioning.outside == "error":
         need_all_inside(order.partitioning, counts.get(base, 0))
     made = []
-    for at, piece in missing.items():
+    for at, piece in built.items():
         number = _number(at, first, base)
         made.append(replace(piece, number=number, rows=counts.get(number, 0)))
     record(connection, table, order.storage, made)
-    return _done(order, table, made, kept)
+    return made
 
 
 def load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept, Query]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seeknal_git.warehouse.model.deliveries import Changed, DeliveredPath, Delivery
     from seeknal_git.warehouse.model.environments import EnvironmentRecord, Foreign, Published
     from seeknal_git.warehouse.model.histories import Addition, Version
-    from seeknal_git.warehouse.model.pieces import InFiles, InPieces, Piece, Store
+    from seeknal_git.warehouse.model.pieces import InFiles, InPieces, Piece, Stage, Store
     from seeknal_git.warehouse.model.publications import (
         Move,
         Outcome,
@@ -346,8 +346,11 @@ class Builder(Protocol):
         """The table of some pieces. there: names of snapshot tables, in lower case."""
         ...
 
-    def build_pieces(self, order: InPieces, confirm: Callable[[], None] = lambda: None) -> Snapshot:
-        """Build the pieces of a node that are not there. Raises SqlError. See `build`."""
+    def build_pieces(
+        self, order: InPieces, confirm: Callable[[], None] = lambda: None
+    ) -> Snapshot | Stage:
+        """Build the pieces of a node that are not there. If that takes long, only some of them: the
+        caller commits these, and asks for the others. Raises SqlError. See `build`."""
         ...
 
     def load_files(self, order: InFiles, confirm: Callable[[], None] = lambda: None) -> Snapshot:

@@ -44,6 +44,15 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """The pieces of a node so far, of a build that takes several transactions."""
+
+    tables: frozenset[str]  # that have them, in lower case
+    partitions: tuple[str, ...] = ()  # that were built, in words
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class InPieces:
     """The pieces of a snapshot to build. `blueprint.sql` gives the rows of all that are
     missing."""
@@ -61,6 +70,8 @@ class InPieces:
     statements: Iterable[tuple[Sequence[Ordinal], str]] = ()
     # Whether each partition has a statement of its own, since nothing proves which rows it gives.
     is_apart: bool = False
+    # The pieces of earlier transactions.
+    before: Stage | None = None
     # Of a source, whose rows tell: the piece of a partition, by the hash of its rows.
     named: Callable[[Ordinal, str], Piece] | None = None
 
