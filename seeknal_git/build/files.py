@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from seeknal_git.build.compute import Statement
 from seeknal_git.build.inventory import Inventory
-from seeknal_git.build.pieces import built_again, data_of, placed
+from seeknal_git.build.pieces import data_of, mark_of, placed
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.contract import read_by, without_drift
@@ -59,15 +59,15 @@ class FileLoad:
         columns = json.dumps(sorted(reader.columns))
         whole = inventory.graph.wholes[source.id]
         storage = digest("files", whole, source.storage, reading.key, columns)
-        store = builder.store(storage, taken)
-        build = inventory.identities[source.id].build
+        again = source.id in inventory.builds.again
+        store = None if again else builder.store(storage, taken)
         files = root.need_files(source)
         seen: Counter[str] = Counter()
         keys = {}
         for file, blob in zip(files, root.blobs(source, files), strict=True):
             content = f"{blob}{ending_of(file.path)}"
             seen[content] += 1
-            keys[file.path] = digest("file", build, content, str(seen[content]))
+            keys[file.path] = digest("file", content, str(seen[content]))
         return cls(inventory, source, reading, partitioning, storage, store, keys)
 
     @property
@@ -105,5 +105,5 @@ class FileLoad:
         name = digest("piece", self.storage, file, json.dumps(ordinal))
         data = data_of(content, self.reading.reader.columns)
         origins = {origin: data} if self.partitioning else {}
-        origins |= built_again(self.inventory, self.source.id, ordinal)
+        origins |= mark_of(self.inventory, self.source.id, self.store)
         return Piece(name, ordinal, origins, file=file)

@@ -67,19 +67,24 @@ class _Forecasts:
             if name in self.after:
                 self.after[node] = self.after[name]
                 return Forecast(None, after=self.after[name])
+        return Forecast(self._counted(node, layout))
+
+    def _counted(self, node: str, layout: Layout) -> Partitions:
+        """The partitions of a node whose inputs are known."""
         reads = {name: self._pieces_of(name) for name in layout.windows}
-        columns = graph.columns[node]
+        columns = self.inventory.graph.columns[node]
         assert columns is not None, "a node without known columns is not divided"
         code = self.pieces.code(node, layout, columns)
-        wanted = list(self.pieces.wanted(node, Reading.of(layout, reads), code))
-        self.known[node] = wanted
-        store = self.warehouse.snapshots.store(code.table, self.pieces.taken)
+        anew = self.pieces.makes_anew(node)
+        store = None if anew else self.warehouse.snapshots.store(code.table, self.pieces.taken)
+        wanted = list(self.pieces.wanted(node, Reading.of(layout, reads), code, store))
         there = store.pieces if store else {}
+        self.known[node] = [there.get(piece.id, piece) for piece in wanted]
         told = [piece for piece in wanted if layout.partitioning.has(piece.ordinal)]
         labels = [
             layout.partitioning.label(piece.ordinal) for piece in told if piece.id not in there
         ]
-        return Forecast(Partitions(len(told), tuple(labels)))
+        return Partitions(len(told), tuple(labels))
 
     def _pieces_of(self, node: str) -> list[Piece]:
         """The pieces of an input: those that it has, or is going to have."""

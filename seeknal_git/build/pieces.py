@@ -13,7 +13,7 @@ from seeknal_git.build.batches import batches
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.inventory import Inventory
 from seeknal_git.build.piece_codes import Code, code_of, storage_of
-from seeknal_git.build.rebuilds import is_in_part, is_limited
+from seeknal_git.build.rebuilds import is_limited
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
@@ -23,7 +23,7 @@ from seeknal_git.project.snapshot_ids import again, deciding, is_build
 from seeknal_git.sql.partition_values import in_partition
 from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning
 from seeknal_git.sql.statement import Columns
-from seeknal_git.warehouse.model.pieces import InPieces, Piece, Stage, limited
+from seeknal_git.warehouse.model.pieces import InPieces, Piece, Stage, Store, limited
 from seeknal_git.warehouse.model.snapshots import Blueprint, Part, Snapshot
 from seeknal_git.warehouse.protocol import Builder
 
@@ -58,13 +58,12 @@ class Pieces:
         storage = storage_of(self.inventory.graph, source.id, columns)
         order = self._order(builder, source, blueprint, columns, storage)
         origin = self.inventory.graph.wholes[source.id]
+        mark = mark_of(self.inventory, source.id, order.store)
 
         def named(ordinal: Ordinal, content: str) -> Piece:
             said = json.dumps([order.partitioning.key, ordinal, content])
-            name = digest("piece", order.storage, blueprint.build, said)
-            data = data_of(content, columns)
-            origins = {origin: data, **built_again(self.inventory, source.id, ordinal)}
-            return Piece(name, ordinal, origins)
+            name = digest("piece", order.storage, said)
+            return Piece(name, ordinal, {origin: data_of(content, columns), **mark})
 
         made = builder.build_pieces(replace(order, named=named), confirm)
         assert isinstance(made, Snapshot), "a load is one transaction"
@@ -92,7 +91,8 @@ class Pieces:
         order = self._order(builder, node, whole, columns, code.table)
         pieces = {name: builder.pieces(reads[name]) for name in layout.windows}
         reading = Reading.of(layout, pieces, reads)
-        wanted = {piece.ordinal: piece for piece in self.wanted(node.id, reading, code)}
+        pieces_of = self.wanted(node.id, reading, code, order.store)
+        wanted = {piece.ordinal: piece for piece in pieces_of}
         known = order.store.pieces if order.store else {}
         missing = [at for at, piece in wanted.items() if piece.id not in known]
         order = replace(order, wanted=wanted, there=reading.ordinals)
@@ -146,25 +146,40 @@ class Pieces:
         self, builder: Builder, node: Node, blueprint: Blueprint, columns: Columns, storage: str
     ) -> InPieces:
         partitioning = placed(node, columns)
-        stage = self.stages.get(node.id)
-        store = builder.store(storage, self.taken | stage.tables if stage else self.taken)
+        store = self._store(builder, node.id, storage)
         return InPieces(blueprint, storage, partitioning, columns, store)
+
+    def _store(self, builder: Builder, node: str, storage: str) -> Store | None:
+        """The table of a node's pieces, also if an earlier stage has made it; None if they are made
+        anew."""
+        stage = self.stages.get(node)
+        begun = stage.tables if stage else frozenset[str]()
+        if self.makes_anew(node):
+            return builder.store(storage, begun) if begun else None
+        return builder.store(storage, self.taken | begun)
+
+    def makes_anew(self, node: str) -> bool:
+        """Whether a run builds all pieces of a node, in another table: later runs find those, and
+        none of before."""
+        return node in self.inventory.builds.again
 
     def code(self, node: str, layout: Layout, columns: Columns) -> Code:
         """The code of a node. columns: those of its table."""
         return code_of(self.inventory.graph, node, layout, columns, self.root)
 
-    def wanted(self, node: str, reading: Reading, code: Code) -> Iterator[Piece]:
+    def wanted(
+        self, node: str, reading: Reading, code: Code, store: Store | None
+    ) -> Iterator[Piece]:
         """The pieces of a node that the run is to make or to use, in the order of their
         partitions."""
         names: dict[str, _Names] = {}  # of a code, by its storage
-        limit = self._limit(node)
+        limit, mark = self._limit(node), mark_of(self.inventory, node, store)
         for ordinal in reading.ordinals:
             if limit and not limit.takes(ordinal):
                 continue
             own = code.of(ordinal)
             if own.storage not in names:
-                names[own.storage] = _Names.of(self.inventory, node, reading, own)
+                names[own.storage] = _Names.of(self.inventory, node, reading, own, mark)
             yield names[own.storage].piece(ordinal)
 
 
@@ -172,15 +187,21 @@ class Pieces:
 class _Names:
     """The pieces that a code makes of some inputs."""
 
-    inventory: Inventory
-    node: str
     reading: Reading
-    code: str  # a hash of everything but the data that decides a piece
+    storage: str  # everything but the data that decides a piece
     sources: set[str]  # that decide the node
     others: Mapping[str, str]  # the data of the inputs that are read as a whole
+    mark: Mapping[str, str]  # of pieces that are built again
 
     @classmethod
-    def of(cls, inventory: Inventory, node: str, reading: Reading, code: Code) -> _Names:
+    def of(
+        cls,
+        inventory: Inventory,
+        node: str,
+        reading: Reading,
+        code: Code,
+        mark: Mapping[str, str],
+    ) -> _Names:
         graph, identities = code.graph, inventory.identities
         others = [read for read in graph.inputs[node] if read not in code.layout.windows]
         mask = graph.index.masks[node]
@@ -190,19 +211,17 @@ class _Names:
             if mask >> number & 1
         }
         return cls(
-            inventory,
-            node,
             replace(reading, layout=code.layout),
-            digest(code.storage, build_of_pieces(inventory, node)),
+            code.storage,
             sources,
             deciding(graph, inventory.versions, identities, node, others),
+            mark,
         )
 
     def piece(self, ordinal: Ordinal) -> Piece:
         origins = self.reading.origins(ordinal, self.sources, self.others)
         said = json.dumps([ordinal, sorted(origins.items())])
-        again = built_again(self.inventory, self.node, ordinal)
-        return Piece(digest("piece", self.code, said), ordinal, {**origins, **again})
+        return Piece(digest("piece", self.storage, said), ordinal, {**origins, **self.mark})
 
 
 def _part(limit: Limit, reading: Reading, wanted: Iterable[Ordinal]) -> Part:
@@ -228,17 +247,14 @@ def data_of(content: str, columns: Columns) -> str:
     return f"{content} {digest(json.dumps(sorted(columns)))}"
 
 
-def build_of_pieces(inventory: Inventory, node: str) -> str:
-    """The build of a node, as far as it decides pieces: those of a table in part are pieces of the
-    whole one."""
-    build = inventory.identities[node].build
-    return "" if is_in_part(build) else build
-
-
-def built_again(inventory: Inventory, node: str, ordinal: Ordinal) -> dict[str, str]:
-    """The mark of a piece that was built again, so that its readers are."""
-    build = build_of_pieces(inventory, node)
-    return {again(inventory.graph, node): digest(build, str(ordinal))} if build else {}
+def mark_of(inventory: Inventory, node: str, store: Store | None) -> dict[str, str]:
+    """The mark of pieces that are built again, and of all that come into their table later, so
+    that readers are which saw the rows of before. store: that table; None for a new one."""
+    name, identity = again(inventory.graph, node), inventory.identities[node]
+    if node in inventory.builds.again or inventory.builds.is_begun(identity):
+        return {name: identity.build or inventory.builds.begin(identity.text)}
+    pieces = store.pieces.values() if store else ()
+    return next(({name: one.origins[name]} for one in pieces if name in one.origins), {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,12 @@ class Builds:
                 (snapshot for snapshot in reversed(there) if snapshot.id in self.shown), there[-1]
             ).build
         if there or any(snapshot.unstable for snapshot in lost):
-            return self.begun.setdefault(identity, uuid.uuid4().hex[:_WORD])
+            return self.begin(identity)
         return ""
+
+    def begin(self, identity: str) -> str:
+        """The word of a build that is going to be made, one for each identity."""
+        return self.begun.setdefault(identity, uuid.uuid4().hex[:_WORD])
 
     def is_begun(self, identity: Identity) -> bool:
         """Whether a build is going to be made."""

@@ -1,8 +1,9 @@
 """The folders of a partitioned delivery whose rows differ from those of an earlier one.
 
-Both are of snapshots in pieces of one table. Rows of pieces that both have are in both, so only
-the other pieces are compared, folder by folder: by the number of their rows and the sums of the
-hashes, as the rows of a source's pieces are. The folders may be of any columns.
+Both are of snapshots in pieces. Rows of pieces that both have are in both, so only the other pieces
+are compared, folder by folder: by the number of their rows and the sums of the hashes, as the rows
+of a source's pieces are. After a full run, the two have no piece in common. The folders may be of
+any columns.
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ def write(
     """See `protocol.Deliveries.write_changed`."""
     assert delivery.definition is not None
     earlier, later = _in_pieces(connection, before), _in_pieces(connection, delivery.table or "")
-    if earlier is None or later is None or not later.shares_with(earlier):
+    if earlier is None or later is None or not later.is_like(earlier):
         return None
     columns = _columns(connection, later)
+    if columns != _columns(connection, earlier):
+        return None
     keys = _keys(columns, delivery.definition["partition_by"])
     if keys is None:
         return None
@@ -96,10 +99,15 @@ class _InPieces:
         """The rows as SQL names them."""
         return as_rows(self.query.over(relation))
 
-    def shares_with(self, other: _InPieces) -> bool:
-        """Whether both select the same columns of one table."""
-        mine, theirs = ((one.query.names, one.query.texts[0]) for one in (self, other))
-        return mine == theirs
+    def is_like(self, other: _InPieces) -> bool:
+        """Whether both select the same columns."""
+        return self.query.texts[0] == other.query.texts[0]
+
+    def beside(self, other: _InPieces) -> str:
+        """The rows of the pieces that another snapshot does not have, as SQL names them."""
+        same = self.table == other.table
+        own = self.numbers - other.numbers if same else self.numbers
+        return f"(FROM {self.table} WHERE {is_among(NUMBER, sorted(own))})"
 
 
 def _in_pieces(connection: duckdb.DuckDBPyConnection, table: str) -> _InPieces | None:
@@ -171,14 +179,15 @@ def _find_touched(
     keys: Sequence[_Key],
 ) -> None:
     """Make a table of the folders whose rows differ."""
-    changed = is_among(NUMBER, sorted(earlier.numbers ^ later.numbers))
-    is_new = is_among(NUMBER, sorted(later.numbers - earlier.numbers))
     sign, hash_ = (f"{_longer(columns)}{name}" for name in ("sign", "hash"))
     differ = f"sum({sign}) <> 0 OR sum({sign} * {hash_}::HUGEINT) <> 0 OR bit_xor({hash_}) <> 0"
-    rows = (
-        f"SELECT *, CASE WHEN {is_new} THEN 1 ELSE -1 END AS {sign}, "
-        f"{hash_of_row(columns)} AS {hash_} FROM {later.table} WHERE {changed}"
-    )
+    names = ", ".join(quote(name) for name, _ in columns)
+    signed = [
+        f"SELECT {names}, {value} AS {sign}, {hash_of_row(columns)} AS {hash_} "
+        f"FROM {mine.beside(other)}"
+        for mine, other, value in ((later, earlier, 1), (earlier, later, -1))
+    ]
+    rows = " UNION ALL ".join(signed)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE touched_folders AS {_grouped(f'({rows})', keys)} "
         f"HAVING {differ}"

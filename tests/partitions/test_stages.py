@@ -97,3 +97,14 @@ def test_other_steps_of_the_run_stay_in_their_transactions(
     assert "source.orders" not in built
     assert len(built["transform.rolling"]["partitions"]["built"]) < DAYS
     assert shown(shop) == truth(shop.path, NODES)
+
+
+def test_a_full_run_in_stages_makes_one_table_anew(shop: Repo) -> None:
+    shop.seeknal("run")
+    built = shop.run("--full")["built"]
+    assert len(built["transform.rolling"]["partitions"]["built"]) == DAYS + 2
+    assert shown(shop) == truth(shop.path, NODES)
+    assert shop.built() == []
+    tables = "SELECT count(DISTINCT table_name) FROM _seeknal.pieces WHERE id IN"
+    tables += " (SELECT id FROM _seeknal.pieces WHERE starts_with(table_name, 'rolling'))"
+    assert shop.numbers(tables) == [(2,)]
