@@ -27,7 +27,7 @@ from seeknal_git.build.work import Work
 from seeknal_git.errors import FileFault, ProjectError
 from seeknal_git.names import is_changes
 from seeknal_git.nodes.node import Node
-from seeknal_git.project.file_by_file import is_of_files
+from seeknal_git.project.data_paths import is_of_files
 from seeknal_git.project.misfits import misfit_of
 from seeknal_git.project.python_columns import type_words
 from seeknal_git.project.questions import broken_promises

@@ -18,7 +18,15 @@ from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.guess import FORMATS, Guess, said, spelt, unfit
 from seeknal_git.project.guessing import guessed
 from seeknal_git.project.raw_data import DataRoot
-from seeknal_git.sql.readers import Contract, as_text, csv_select, json_select, parquet_select
+from seeknal_git.sql.readers import (
+    NO_VALUES,
+    Contract,
+    as_text,
+    csv_select,
+    json_pinned,
+    json_select,
+    parquet_select,
+)
 from seeknal_git.sql.statement import Columns
 from seeknal_git.sql.widening import TEXT, is_number, wider
 
@@ -162,7 +170,7 @@ def _contents(source: Node, root: DataRoot) -> str:
 
 
 # The engine's type for a column in which no row has a value.
-_NO_VALUES = {"csv": TEXT, "json": "JSON", "jsonl": "JSON", "parquet": None}
+_NO_VALUES = {"csv": TEXT, "json": NO_VALUES, "jsonl": NO_VALUES, "parquet": None}
 
 
 @dataclass(slots=True)
@@ -324,6 +332,8 @@ def _select(settled: _Settled) -> str:
         return csv_select({**given, **settled.formats}, settled.dialect, settled.types)
     if form == "parquet":
         return parquet_select(given, _types_to_cast(settled))
+    if settled.guess.is_each:
+        return json_pinned(given, tuple(settled.types.items()), declared)
     if not declared and not settled.adopted:
         return json_select(given)
     types = {

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from seeknal_git.names import folded, quote
 from seeknal_git.nodes.node import Node
@@ -13,7 +12,7 @@ from seeknal_git.project.contract import Reader
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.guess import FORMATS, Guess
 from seeknal_git.sql.engine_version import engine_release
-from seeknal_git.sql.readers import FILE, csv_select, parquet_select
+from seeknal_git.sql.readers import FILE, csv_select, json_pinned, parquet_select
 from seeknal_git.sql.statement import Columns
 
 # The name of a held file is its number. The engine asks for it once for each batch of rows.
@@ -22,7 +21,7 @@ _NUMBER = rf"regexp_extract({FILE}, '(\d+)(\.[A-Za-z0-9]+)?$', 1)::BIGINT"
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """Why the rows of a file depend on the others: two files have a column in two types."""
+    """Why the rows of a file depend on the others, such as a column in two types."""
 
     why: str
 
@@ -33,8 +32,10 @@ class FileByFile:
 
     source: Node
     reader: Reader
-    # The columns that each file has, by its path.
+    # The columns that each file has, by its path; of JSON, a file may have any of them.
     own: dict[str, Columns]
+    # Of JSON: the columns whose text is cast, with their types.
+    declared: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -51,6 +52,10 @@ class FileByFile:
     def sql(self, paths: Sequence[str]) -> str:
         """The rows of some files, held as `$files`: all columns of the source, and the number of
         the file. paths: of these, in the project."""
+        options, columns = self.source.definition["options"], self.reader.columns
+        if self.source.definition["format"] in ("json", "jsonl"):
+            rows = json_pinned({**options, "filename": FILE}, columns, self.declared)
+            return self._numbered(rows)
         names: dict[str, tuple[str, str]] = {}
         for path in paths:
             for name, word in self.own[path]:
@@ -61,6 +66,9 @@ class FileByFile:
             typed = [f"NULL::{word} AS {quote(name)}" for name, word in self.reader.columns]
             typed.append(f"NULL::VARCHAR AS {FILE}")
             rows = f"SELECT {', '.join(typed)} WHERE false UNION ALL BY NAME ({rows})"
+        return self._numbered(rows)
+
+    def _numbered(self, rows: str) -> str:
         columns = ", ".join(quote(name) for name, _ in self.reader.columns)
         return f"SELECT {columns}, {_NUMBER} AS {FILE} FROM ({rows})"
 
@@ -82,20 +90,10 @@ class FileByFile:
         return csv_select({**options, **formats, "filename": FILE}, dialect, types)
 
 
-def is_of_files(source: Node) -> bool:
-    """Whether a source may have several files, each read by itself. JSON is guessed over all of
-    them."""
-    definition = source.definition
-    return (
-        glob.has_magic(str(definition["path"]))
-        and not source.is_view
-        and definition["format"] in ("csv", "parquet")
-        and definition["options"].get("union_by_name") is not False
-    )
-
-
 def file_by_file(source: Node, reader: Reader, guess: Guess) -> FileByFile | Mixed:
     """How each file of a source is read, if no file decides how another one is."""
+    if source.definition["format"] in ("json", "jsonl") and not guess.is_each:
+        return Mixed(guess.mixed)
     if source.definition["format"] == "parquet":
         first: dict[str, tuple[str, str]] = {}
         for path, columns in guess.files:
@@ -104,4 +102,4 @@ def file_by_file(source: Node, reader: Reader, guess: Guess) -> FileByFile | Mix
                 if was != word:
                     why = f"{path}: the column {name} is {word} there, and {was} in {before}"
                     return Mixed(f"{why}. All files are read at each load")
-    return FileByFile(source, reader, dict(guess.files))
+    return FileByFile(source, reader, dict(guess.files), guess.declared)

@@ -1,11 +1,10 @@
 """The guess over all files of a source, from the engine's guess over each.
 
-A CSV or Parquet file is looked at by itself, so that a new file is the only one to look at.
+A file is looked at by itself, so that a new file is the only one to look at.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ from seeknal_git.cache import Cache
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.data_files import DataFile
-from seeknal_git.project.fingerprints import digest
-from seeknal_git.project.guess import CORRECT, FORMATS, Guess, Unfit, columns_of, said, spelt
-from seeknal_git.project.held_files import ending_of
+from seeknal_git.project.each_file import by_name, each_file
+from seeknal_git.project.guess import FORMATS, Guess, Unfit, columns_of, said, spelt
+from seeknal_git.project.json_guesses import guess_json
 from seeknal_git.project.raw_data import Opened
-from seeknal_git.sql.engine_version import engine_version
-from seeknal_git.sql.readers import csv_select, json_select, parquet_select
+from seeknal_git.sql.readers import csv_select
 from seeknal_git.sql.statement import Columns
 from seeknal_git.sql.widening import TEXT, wider
 
@@ -27,50 +25,13 @@ from seeknal_git.sql.widening import TEXT, wider
 def first_guess(source: Node, opened: Opened, cache: Cache) -> Guess:
     """The guess over the files of a source, without the types that it declares. Raises Unfit."""
     look = {"csv": _guess_csv, "parquet": _guess_parquet}.get(
-        str(source.definition["format"]), _guess_json
+        str(source.definition["format"]), guess_json
     )
     return look(source, opened, cache)
 
 
-# Each file by itself
-
-
-def _each_file(source: Node, opened: Opened, cache: Cache) -> list[dict[str, Any]]:
-    """The engine's guess over each file alone, so that a new file is the only one to look at."""
-    form, options = source.definition["format"], source.definition["options"]
-    said = json.dumps(options, sort_keys=True)
-    keys = [
-        digest(engine_version(), form, said, ending_of(file.path), blob)
-        for file, blob in zip(opened.files, opened.blobs, strict=True)
-    ]
-    known = cache.get("file guess", keys)
-    for key, file, path in zip(keys, opened.files, opened.paths, strict=True):
-        if key not in known:
-            known[key] = _look(path, form, options)
-            cache.put("file guess", {key: known[key]})
-        if "error" in known[key]:
-            raise Unfit(file.path, *known[key]["error"])
-    return [known[key] for key in keys]
-
-
-def _look(path: Path, form: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    from seeknal_git.sql.engine import SqlError
-    from seeknal_git.sql.ragged import Uneven
-    from seeknal_git.sql.sniff import csv_guess, select_columns
-
-    try:
-        return (
-            csv_guess(path, options)
-            if form == "csv"
-            else {"columns": select_columns(parquet_select({}, {}), [path])}
-        )
-    except SqlError as exc:
-        message = exc.message.replace(f' "{path}"', "")
-        return {"error": (message, "" if isinstance(exc, Uneven) else CORRECT)}
-
-
 def _guess_csv(source: Node, opened: Opened, cache: Cache) -> Guess:
-    files, per_file = opened.files, _each_file(source, opened, cache)
+    files, per_file = opened.files, each_file(source, opened, cache)
     given = source.definition["options"]
     formats = {key: [given[key]] if key in given else _allowed(per_file, key) for key in FORMATS}
     columns, notes = _united(source, opened, per_file)
@@ -148,7 +109,7 @@ def _united(
     type."""
     found, notes = [], []
     declared = set(map(folded, source.definition["types"]))
-    for name, every in _by_name(per_file).items():
+    for name, every in by_name(per_file).items():
         words = every
         if len({word for _, word in every}) > 1:
             words = [(number, word) for number, word in every if word != TEXT] + _texts(
@@ -167,15 +128,6 @@ def _united(
                 notes.append((sentence, f"It is read as text: declare it, {line}."))
         found.append((name, word))
     return tuple(found), notes
-
-
-def _by_name(per_file: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, str]]]:
-    """Column → (number of a file, its type there), whichever way a file writes the name."""
-    found: dict[str, tuple[str, list[tuple[int, str]]]] = {}
-    for number, guess in enumerate(per_file):
-        for name, word in guess["columns"]:
-            found.setdefault(folded(name), (name, []))[1].append((number, word))
-    return dict(found.values())
 
 
 def _texts(
@@ -227,27 +179,10 @@ def _dated(
     return tuple((name, TEXT if name in texts else word) for name, word in columns), undated
 
 
-# All files at once
-
-
-def _guess_json(source: Node, opened: Opened, _: Cache) -> Guess:
-    from seeknal_git.sql.engine import SqlError
-    from seeknal_git.sql.sniff import select_columns
-
-    try:
-        columns = select_columns(json_select(source.definition["options"]), opened.paths)
-    except SqlError as exc:
-        message, first = opened.in_words(exc.message), opened.files[0].path
-        raise Unfit(
-            next((file.path for file in opened.files if file.path in message), first), message
-        ) from exc
-    return Guess(columns, files=tuple((file.path, ()) for file in opened.files))
-
-
 def _guess_parquet(source: Node, opened: Opened, cache: Cache) -> Guess:
-    files, per_file = opened.files, _each_file(source, opened, cache)
+    files, per_file = opened.files, each_file(source, opened, cache)
     found = []
-    for name, words in _by_name(per_file).items():
+    for name, words in by_name(per_file).items():
         (_, word), declared = words[0], source.definition["types"].get(name)
         for number, other in words:
             if wider(word, other) is None and declared is None:

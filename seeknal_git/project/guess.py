@@ -37,6 +37,10 @@ class Guess:
     gaps: tuple[str, str] | None = None
     # A sentence and a cure for each thing that the source had better declare.
     notes: tuple[tuple[str, str], ...] = ()
+    # Whether each JSON file was looked at by itself, so that no file decides how another is read.
+    is_each: bool = False
+    # Why it was not, of several JSON files; empty else.
+    mixed: str = ""
     # The path of a file that cannot be read, the reason, and the cure unless the reason has it.
     error: tuple[str, str, str] | None = None
 
@@ -57,6 +61,8 @@ def from_dict(value: Mapping[str, Any]) -> Guess:
         undated=value["undated"],
         notes=tuple((what, cure) for what, cure in value["notes"]),
         gaps=tuple(value["gaps"]) if value["gaps"] else None,
+        is_each=value["is_each"],
+        mixed=value["mixed"],
         error=tuple(value["error"]) if value["error"] else None,
     )
 

@@ -25,6 +25,8 @@ class Contract:
 
 
 LONGEST_LINE = 100_000_000
+# The type of a column in JSON that has no value.
+NO_VALUES = "JSON"
 # The column with the file of a row, where several are read and told apart.
 FILE = "_seeknal_file"
 # Options that the user has not given. No text is a comment, no line is skipped, and the whole file
@@ -83,6 +85,13 @@ def json_select(
     columns = {"columns": dict(types)} if types else {}
     options = arguments({**_WHOLE_JSON, **given, **columns})
     return f"SELECT *{_casts(cast or {})} FROM read_json({options})"
+
+
+def json_pinned(given: Mapping[str, Any], columns: Columns, declared: Mapping[str, str]) -> str:
+    """A SELECT over files of JSON objects with all types said, so that no file decides how another
+    is read. declared: of these columns, those whose text is cast."""
+    types = {name: as_text(word) if name in declared else word for name, word in columns}
+    return json_select({**given, "records": "true"}, types, declared)
 
 
 def parquet_select(given: Mapping[str, Any], cast: Mapping[str, str]) -> str:

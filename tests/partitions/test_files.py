@@ -20,11 +20,24 @@ DAILY = "partition: {by: day, every: day, begin: 2026-01-01}\n"
 ROWS = "SELECT {low} + i AS id, DATE '2026-01-01' + ({low} + i)::INT AS day FROM range({n}) AS t(i)"
 
 
+COPY = {".json": "(FORMAT json, ARRAY true)", ".jsonl": "(FORMAT json)"}
+# More options of the engine, so that it looks at all rows of all files.
+HOW = {
+    "csv": ", types = {id: 'BIGINT', day: 'DATE'}",
+    "json": ", sample_size = -1, maximum_sample_files = 100",
+}
+HOW["jsonl"] = HOW["json"]
+FORMS = ["parquet", "csv", "json", "jsonl"]
+
+
 def write(repo: Repo, name: str, rows: str) -> None:
     path = repo.path / "data/orders" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
-        connection.execute(f"COPY ({rows}) TO '{path}'")
+        form = COPY.get(path.suffix, "")
+        connection.execute(f"COPY ({rows}) TO '{path}' {form}")
+    if not path.stat().st_size:  # the engine writes no line of JSON
+        path.write_text("\n")
 
 
 def days(low: int, number: int = 2) -> str:
@@ -53,13 +66,12 @@ def rows(repo: Repo, schema: str = "main") -> list[tuple[Any, ...]]:
 def truth(repo: Repo, form: str = "parquet") -> list[tuple[Any, ...]]:
     """All files, read by the engine alone."""
     with duckdb.connect() as connection:
-        types = ", types = {id: 'BIGINT', day: 'DATE'}" if form == "csv" else ""
-        place = f"{repo.path}/data/orders/*.{form}"
-        read = f"FROM read_{form}('{place}', union_by_name = true{types})"
+        place, read = f"{repo.path}/data/orders/*.{form}", form.replace("jsonl", "json")
+        read = f"FROM read_{read}('{place}', union_by_name = true{HOW.get(form, '')})"
         return sorted(connection.execute(read).fetchall(), key=repr)
 
 
-@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("more", ["", DAILY])
 def test_a_run_reads_the_files_that_are_new(repo: Repo, form: str, more: str) -> None:
     make(repo, form, more)
@@ -236,7 +248,7 @@ STEP = st.one_of(
 )
 
 
-@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_source_equals_a_read_of_all_its_files(form: str) -> None:
     @settings(max_examples=examples(3), suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(["", DAILY]), st.lists(STEP, min_size=3, max_size=8))
