@@ -25,7 +25,7 @@ def draft(
         str | None,
         typer.Option(
             "--from",
-            help="Describe this file or glob: its format and columns are written into the source.",
+            help="Describe this file, folder or glob: its format and columns go into the source.",
         ),
     ] = None,
     force: Annotated[

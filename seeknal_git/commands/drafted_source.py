@@ -14,6 +14,8 @@ from typing import Any
 from seeknal_git.errors import ProjectError, UsageError
 from seeknal_git.nodes.kinds import folder_of
 from seeknal_git.nodes.load import load_node
+from seeknal_git.project.data_paths import DataPath
+from seeknal_git.project.disk_files import on_disk
 from seeknal_git.project.guess import Guess, unfit
 from seeknal_git.project.guessing import guessed
 from seeknal_git.project.load import load
@@ -39,13 +41,7 @@ def pinned(workspace: Workspace, name: str, template: str, file: str) -> str:
     """The template of a source with everything that its files say: where they are, their dialect,
     and their columns."""
     place = _below(workspace, file)
-    endings = [ending for ending in Path(place).suffixes if ending in _FORMATS]
-    if not endings:
-        raise UsageError(
-            f"The name of {file} does not say which format it has.",
-            f"One of {', '.join(_FORMATS)}.",
-        )
-    form = _FORMATS[endings[-1]]
+    form = _format_in(workspace, place) if place.endswith("/") else _format_of(file, place)
     lines = f"kind: source\nname: {name}\nsource: {form}\ntable: {_yaml(place)}\n"
     node, _ = load_node(lines.encode(), f"{folder_of('source')}/{name}.yml")
     assert node is not None, "it has a kind"
@@ -58,11 +54,48 @@ def pinned(workspace: Workspace, name: str, template: str, file: str) -> str:
     return f"{head}{''.join(_said(guess))}\n{tests}"
 
 
+def _format_of(file: str, place: str) -> str:
+    """The format of a file or glob, by its name."""
+    endings = [ending for ending in Path(place).suffixes if ending in _FORMATS]
+    if not endings:
+        raise UsageError(
+            f"The name of {file} does not say which format it has.",
+            f"One of {', '.join(_FORMATS)}.",
+        )
+    return _FORMATS[endings[-1]]
+
+
+def _format_in(workspace: Workspace, folder: str) -> str:
+    """The format of the files of a folder that a source may read. Lines of JSON are read as JSON
+    too."""
+    project, found = workspace.repository.project, set()
+    for form in ("csv", "parquet", "json"):
+        wanted = DataPath(folder, form)
+        found |= {
+            _format_of(file, file) for file in on_disk(project, wanted.glob) if wanted.takes(file)
+        }
+    if found == {"json", "jsonl"}:
+        return "json"
+    if len(found) > 1:
+        raise UsageError(
+            f"{folder} has files of {' and of '.join(sorted(found))}.",
+            f"Name those of one format by a glob: {folder}**/*.{min(found)}",
+        )
+    if not found:
+        raise UsageError(
+            f"There is no file in {folder} whose name says that it is data.",
+            f"One of {', '.join(_FORMATS)}.",
+        )
+    return found.pop()
+
+
 def _below(workspace: Workspace, file: str) -> str:
-    """A file or glob as a node names it, given as somebody here names it."""
+    """A file, a glob or a folder as a node names it, given as somebody here names it."""
     project = workspace.repository.project
     for folder in (project, Path.cwd()):
         path = Path(os.path.normpath(folder / file))
+        if path.is_relative_to(project) and path != project and path.is_dir():
+            return f"{path.relative_to(project).as_posix()}/"
         if path.is_relative_to(project) and (path.is_file() or any(path.parent.glob(path.name))):
             return path.relative_to(project).as_posix()
     raise UsageError(
@@ -109,4 +142,4 @@ def _yaml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-_PLAIN_TEXT = re.compile(r"[A-Za-z_][A-Za-z0-9_./() -]*[A-Za-z0-9_)]|[A-Za-z]")
+_PLAIN_TEXT = re.compile(r"[A-Za-z_][A-Za-z0-9_./() -]*[A-Za-z0-9_)/]|[A-Za-z]")

@@ -150,7 +150,8 @@ class File(PartitionedFile):
         if not path:
             raise Mistake("a source says where its data is: `table: data/orders.csv`", "table")
         way = "copy the file below it, and name that"
-        return below_project(path, "data/orders.csv", "params.path", "table", way=way)
+        plain = below_project(path, "data/orders.csv", "params.path", "table", way=way)
+        return f"{plain}/" if path.endswith("/") else plain
 
     @property
     def options(self) -> dict[str, object]:

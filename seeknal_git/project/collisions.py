@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from seeknal_git.errors import Problem
 from seeknal_git.names import BRANCHES_FILES
 from seeknal_git.nodes.node import Node
+from seeknal_git.project.data_paths import DataPath
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.raw_data import DataRoot
 
@@ -151,9 +152,10 @@ def _take(taken: _Taken, source: Node, root: DataRoot, links: _Links) -> None:
         at = file.at.resolve() if file.at.is_symlink() else file.at
         if (real := links.real(at.parent)) is not None:
             taken.add(f"{real}/{at.name}", claim)
-    pattern = str(source.definition["path"])
-    for name in (pattern, *links.other_names(pattern)):
-        taken.add(name, Claim(pattern, source.id, "reads"))
+    wanted = DataPath.of(source)
+    for pattern in wanted.globs:
+        for name in (pattern, *links.other_names(pattern)):
+            taken.add(name, Claim(wanted.path, source.id, "reads"))
 
 
 def _parts(pattern: str) -> tuple[str, ...]:

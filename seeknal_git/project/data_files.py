@@ -1,4 +1,4 @@
-"""The files of raw data that a pattern names: in a tree, in its submodules, and on disk."""
+"""The files of raw data that a source names: in a tree, in its submodules, and on disk."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seeknal_git.cache import Cache
+from seeknal_git.errors import FileFault
 from seeknal_git.git.filters import Revised
 from seeknal_git.git.modules import Module, module_at
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import Tree, blob_id_of_bytes
+from seeknal_git.project.data_paths import DataPath
 from seeknal_git.project.disk_files import on_disk
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.held_files import remembered_blob_id
@@ -52,7 +54,9 @@ class DataPlaces:
     # one.
     tracked: Collection[str]
     cache: Cache
-    _known: dict[str, dict[str, DataFile]] = field(default_factory=dict, init=False, compare=False)
+    _known: dict[DataPath, dict[str, DataFile]] = field(
+        default_factory=dict, init=False, compare=False
+    )
 
     def afresh(self) -> DataPlaces:
         """The same places, looked at again."""
@@ -63,27 +67,40 @@ class DataPlaces:
         """The attributes of the commit that is meant: they say which filter a file passes."""
         return Revised(self.repository, None if self.tree.dirty else self.tree.commit)
 
-    def named(self, pattern: str) -> list[DataFile]:
-        """The files that a pattern names, in the order of their paths. Raises FileFault for a
-        folder that cannot be listed, and GitError."""
+    def named(self, wanted: DataPath) -> list[DataFile]:
+        """The files that a source names, in the order of their paths. Raises FileFault for a
+        folder that cannot be listed, or that is named like a file, and GitError."""
         found = {
             path: file
             for folder in reversed(self.folders)
-            for path in on_disk(folder, pattern)
-            if path not in self.tracked and (file := self._untracked(folder, path))
+            for path in on_disk(folder, wanted.glob)
+            if wanted.takes(path)
+            and path not in self.tracked
+            and (file := self._untracked(folder, path))
         }
-        found |= self._tracked_files(pattern)
+        found |= self._tracked_files(wanted)
+        if not found and not wanted.is_many and self._is_folder(wanted.path):
+            cure = f"To read the files in it, end it with a slash: `{wanted.path}/`."
+            raise FileFault(f"{wanted.path} is a folder.", cure)
         return [found[path] for path in sorted(found)]
 
-    def _tracked_files(self, pattern: str) -> dict[str, DataFile]:
-        if pattern not in self._known:
-            tracked = tracked_files(self.tree, pattern)
+    def _is_folder(self, path: str) -> bool:
+        return any((folder / path).is_dir() for folder in self.folders) or any(
+            file.startswith(f"{path}/") for file in self.tree.files
+        )
+
+    def _tracked_files(self, wanted: DataPath) -> dict[str, DataFile]:
+        if wanted not in self._known:
+            named = tracked_files(self.tree, wanted.glob)
+            tracked = {path: blob for path, blob in named.items() if wanted.takes(path)}
             found = {
                 path: DataFile(path, self.repository.project / path, blob)
                 for path, blob in tracked.items()
             }
-            self._known[pattern] = found | self._filtered(tracked) | self._in_modules(pattern)
-        return self._known[pattern]
+            in_modules = self._in_modules(wanted.glob)
+            found |= {path: file for path, file in in_modules.items() if wanted.takes(path)}
+            self._known[wanted] = found | self._filtered(tracked)
+        return self._known[wanted]
 
     def _untracked(self, folder: Path, path: str) -> DataFile | None:
         """A file on disk; behind a link that git tracks it is the one that this tree's link leads

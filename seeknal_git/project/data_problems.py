@@ -5,6 +5,7 @@ from __future__ import annotations
 from seeknal_git.errors import FileFault, Problem, ProjectError
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.data_files import DataFile
+from seeknal_git.project.data_paths import DataPath
 
 
 def fault(source: Node, message: str, hint: str) -> Problem:
@@ -15,7 +16,7 @@ def fault(source: Node, message: str, hint: str) -> Problem:
 
 def absence(source: Node) -> Problem:
     """A word on raw data that is not here."""
-    message = f"{source.id} reads {source.definition['path']}, and there is no such file."
+    message = f"{source.id} reads {DataPath.of(source).absence}."
     return fault(source, message, "Put the file there, or correct the path.")
 
 

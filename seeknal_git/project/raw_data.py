@@ -14,6 +14,7 @@ from seeknal_git.names import KEPT
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.data_contents import DataContents
 from seeknal_git.project.data_files import DataFile, DataPlaces
+from seeknal_git.project.data_paths import DataPath
 from seeknal_git.project.data_problems import absence, fault
 from seeknal_git.project.data_versions import adopting, contents_hash, read_by_this_engine
 from seeknal_git.project.disk_files import is_private
@@ -84,7 +85,7 @@ class DataRoot:
         """The files that a source names, in the order of their paths; none if there are none.
         Raises ProjectError."""
         try:
-            return self.places.named(str(source.definition["path"]))
+            return self.places.named(DataPath.of(source))
         except FileFault as exc:
             raise ProjectError([fault(source, exc.message, exc.hint or "")]) from exc
 
