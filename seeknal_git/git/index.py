@@ -112,14 +112,16 @@ def _staged_over(
     return list(listed.values()) if len(listed) == len(index) else None
 
 
-def is_file(repository: Repository, path: str) -> bool:
-    """Whether git tracks a file, and no link or submodule, at a path in the repository. Raises
+def files_among(repository: Repository, paths: Iterable[str]) -> set[str]:
+    """The paths in the repository at which git tracks a file, and no link or submodule. Raises
     pygit2.GitError for an index that libgit2 cannot read, and KeyError for a file in conflict."""
-    index = _index(repository, staged=False)
-    if path not in index:
-        return False
-    entry = index[path]
-    return entry.path == path and entry.mode not in (FileMode.LINK, FileMode.COMMIT)
+    index, found = _index(repository, staged=False), set()
+    for path in paths:
+        if path in index:
+            entry = index[path]
+            if entry.path == path and entry.mode not in (FileMode.LINK, FileMode.COMMIT):
+                found.add(path)
+    return found
 
 
 def _status_by_libgit2(repository: Repository) -> dict[str, FileStatus] | None:

@@ -202,13 +202,19 @@ class TrackedPaths(Collection[str]):
             self._repositories.append(replace(repository, top=main, handle=handle))
 
     def __contains__(self, path: object) -> bool:
-        return any(self._has(repository, str(path)) for repository in self._repositories)
+        return bool(self.among([str(path)]))
 
-    def _has(self, repository: Repository, path: str) -> bool:
+    def among(self, paths: Collection[str]) -> set[str]:
+        """Those of some paths that are tracked."""
+        return {path for repository in self._repositories for path in self._of(repository, paths)}
+
+    def _of(self, repository: Repository, paths: Collection[str]) -> set[str]:
+        prefix = repository.prefix
         try:
-            return index.is_file(repository, repository.prefix + path)
+            found = index.files_among(repository, (prefix + path for path in paths))
+            return {path.removeprefix(prefix) for path in found}
         except (pygit2.GitError, KeyError):
-            return path in self._all
+            return set(self._all.intersection(paths))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all)

@@ -115,7 +115,8 @@ def read_by(source: Node, root: DataRoot, guess: Guess) -> Reader:
     if contract is not None:
         settled.compare()
     _refuse_undated(settled)
-    known = contract is None or _contents(source, root) in contract.contents
+    news = settled.drifts or settled.told
+    known = contract is None or not news or _contents(source, root) in contract.contents
     return Reader(
         sql=_select(settled),
         columns=tuple(settled.types.items()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from seeknal_git.errors import FileFault
 from seeknal_git.git.filters import Revised
 from seeknal_git.git.modules import Module, module_at
 from seeknal_git.git.repository import Repository
-from seeknal_git.git.tree import Tree, blob_id_of_bytes
+from seeknal_git.git.tree import TrackedPaths, Tree, blob_id_of_bytes
 from seeknal_git.project.data_paths import DataPath
 from seeknal_git.project.disk_files import on_disk
 from seeknal_git.project.fingerprints import digest
@@ -52,7 +52,7 @@ class DataPlaces:
     folders: tuple[Path, ...]
     # The paths tracked in one of these: a file that another branch tracks is not raw data of this
     # one.
-    tracked: Collection[str]
+    tracked: TrackedPaths
     cache: Cache
     _known: dict[DataPath, dict[str, DataFile]] = field(
         default_factory=dict, init=False, compare=False
@@ -70,14 +70,12 @@ class DataPlaces:
     def named(self, wanted: DataPath) -> list[DataFile]:
         """The files that a source names, in the order of their paths. Raises FileFault for a
         folder that cannot be listed, or that is named like a file, and GitError."""
-        found = {
-            path: file
-            for folder in reversed(self.folders)
-            for path in on_disk(folder, wanted.glob)
-            if wanted.takes(path)
-            and path not in self.tracked
-            and (file := self._untracked(folder, path))
-        }
+        found: dict[str, DataFile] = {}
+        for folder in reversed(self.folders):
+            paths = [path for path in on_disk(folder, wanted.glob) if wanted.takes(path)]
+            tracked = self.tracked.among(paths)
+            untracked = (self._untracked(folder, path) for path in paths if path not in tracked)
+            found |= {file.path: file for file in untracked if file}
         found |= self._tracked_files(wanted)
         if not found and not wanted.is_many and self._is_folder(wanted.path):
             cure = f"To read the files in it, end it with a slash: `{wanted.path}/`."

@@ -61,7 +61,7 @@ class _Walk:
                 if not is_last and entry.is_dir():
                     yield from self.below(f"{path}/", used + 1)
                 elif is_last and (
-                    Path(entry.path).is_file() or _leads_nowhere(entry) or _is_special(entry.path)
+                    _is_file(entry) or _leads_nowhere(entry) or _is_special(entry.path)
                 ):
                     yield path
 
@@ -75,6 +75,11 @@ class _Walk:
             message = f"{'/'.join(self.pattern)} looks at more than {most:,} files."
             raise FileFault(message, f"Name their folders. {raising('files')}")
         return entries
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """The folder says it of most files, so that these need not be looked at."""
+    return entry.is_file(follow_symlinks=False) or Path(entry.path).is_file()
 
 
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:

@@ -62,6 +62,11 @@ class Identity:
         return time.time_ns() - self.mtime_ns < _TICK_NS
 
 
+def _key(found: os.stat_result) -> str:
+    """The key of an identity, which need not be made for that."""
+    return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}"
+
+
 def identity(file: int | Path) -> Identity:
     now = (
         time.time_ns()
@@ -88,15 +93,18 @@ def remembered_blob_id(path: Path, cache: Cache) -> str:
 
 def remembered_blob_ids(paths: Iterable[Path], cache: Cache) -> dict[Path, str]:
     """The same of many files at once, of those that were hashed before and not touched since."""
-    seen = {}
+    wanted: dict[str, dict[Path, str]] = {_ALL: {}, _OURS: {}}
     for path in paths:
+        now = time.time_ns()
         with suppress(OSError, ValueError):
-            seen[path] = identity(path)
-    known = {}
-    for topic in (_ALL, _OURS):
-        keys = {found.key for found in seen.values() if _topic(found) == topic}
-        known.update(cache.get(topic, keys) if keys else {})
-    return {path: known[found.key] for path, found in seen.items() if found.key in known}
+            found = path.stat()
+            topic = _OURS if now - found.st_ctime_ns < _TICK_NS else _ALL
+            wanted[topic][path] = _key(found)
+    known: dict[Path, str] = {}
+    for topic, keys in wanted.items():
+        there = cache.get(topic, set(keys.values())) if keys else {}
+        known |= {path: there[key] for path, key in keys.items() if key in there}
+    return known
 
 
 def _remembered(seen: Identity, cache: Cache) -> str | None:
@@ -275,7 +283,9 @@ def holding(place: Path, cache: Cache) -> Iterator[Holder]:
 
 def ending_of(name: str) -> str:
     """The part of a file's name that decides how it is read: the engine unpacks by it."""
-    found = _ENDING.fullmatch(Path(name).suffix)
+    last = name.rpartition("/")[2]
+    at = last.rfind(".")
+    found = _ENDING.fullmatch(last, at) if at > 0 else None
     return found[0].lower() if found else ""
 
 

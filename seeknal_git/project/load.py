@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -252,7 +252,7 @@ def _bound(
     return Loaded(raw.tree, project, bound, root, binding, raw.kept, vocabulary)
 
 
-def data_root_of(workspace: Workspace, tree: Tree, tracked: Collection[str]) -> DataRoot:
+def data_root_of(workspace: Workspace, tree: Tree, tracked: TrackedPaths) -> DataRoot:
     """Where the raw data of a tree is. tracked: the paths that git tracks, here or in the main
     working tree."""
     folders = _folders(workspace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,35 +94,26 @@ class DataRoot:
         """The problems of files that are there: one is empty, or a link that leaves the
         project."""
         files = list(files)
-        known, folders, found = self._contents.known_blobs(files), dict[Path, Path](), []
+        known, folders, found = self._contents.known_blobs(files), _Folders(self.places), []
         for file in files:
-            if file.blob is None and not file.at.is_file():
+            real = folders.real(file) if file.blob is None else None
+            if file.blob is None and file.path not in known and not file.at.is_file():
                 message = (
                     f"{file.path} is a link that leads nowhere, or no file but a pipe or a device."
                 )
                 found.append(
                     fault(source, message, "Put the data itself there, or remove the link.")
                 )
-            elif file.blob is None and self._is_private(file, real := _real(file.at, folders)):
+            elif real is not None and (is_private(file.path) or folders.is_private(real)):
                 message = f"{file.path} is not raw data, but git's or yours alone."
                 found.append(fault(source, message, "Name another file."))
-            elif file.blob is None and not any(
-                real.is_relative_to(folder) for folder in self.places.folders
-            ):
+            elif real is not None and not folders.have(real):
                 message = f"{file.path} is a link that leaves the project."
                 found.append(fault(source, message, "Put the data itself below the project."))
             elif (known.get(file.path) or self._contents.blob(source, file)) == _EMPTY_BLOB:
                 message = f"{file.path}, which {source.id} reads, is empty."
                 found.append(fault(source, message, "Put data there, or at least a header."))
         return found
-
-    def _is_private(self, file: DataFile, real: Path) -> bool:
-        """Also through a link."""
-        return is_private(file.path) or any(
-            is_private(real.relative_to(folder).as_posix())
-            for folder in self.places.folders
-            if real.is_relative_to(folder)
-        )
 
     def sound_files(self, source: Node) -> list[DataFile]:
         """Like `files`. Raises ProjectError where something is wrong with one of them."""
@@ -208,13 +200,32 @@ class DataRoot:
         return self._contents.folder
 
 
-def _real(path: Path, folders: dict[Path, Path]) -> Path:
-    """A file once links are followed. folders: those that are known; more are added."""
-    if path.is_symlink():
-        return path.resolve()
-    if (folder := folders.get(path.parent)) is None:
-        folder = folders[path.parent] = path.parent.resolve()
-    return folder / path.name
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """The folders that files are in once links are followed; each is looked up once."""
+
+    places: DataPlaces
+    known: dict[str, str] = field(default_factory=dict)
+
+    def real(self, file: DataFile) -> str:
+        """Where a file is once links are followed."""
+        if file.at.is_symlink():
+            return str(file.at.resolve())
+        folder, name = os.path.split(file.at)
+        if (found := self.known.get(folder)) is None:
+            found = self.known[folder] = os.path.realpath(folder)
+        return f"{found}{os.sep}{name}"
+
+    def have(self, real: str) -> bool:
+        """Whether a file is in one of the places of raw data."""
+        return any(real.startswith(f"{folder}{os.sep}") for folder in self.places.folders)
+
+    def is_private(self, real: str) -> bool:
+        return any(
+            is_private(real.removeprefix(f"{folder}{os.sep}").replace(os.sep, "/"))
+            for folder in self.places.folders
+            if real.startswith(f"{folder}{os.sep}")
+        )
 
 
 def reach_of(graph: Graph, root: DataRoot, nodes: Iterable[str] | None = None) -> Reach:
