@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seeknal_git.cache import Cache
-from seeknal_git.errors import FileFault
 from seeknal_git.git.filters import Revised
 from seeknal_git.git.modules import Module, module_at
 from seeknal_git.git.repository import Repository
@@ -69,7 +68,7 @@ class DataPlaces:
 
     def named(self, wanted: DataPath) -> list[DataFile]:
         """The files that a source names, in the order of their paths. Raises FileFault for a
-        folder that cannot be listed, or that is named like a file, and GitError."""
+        folder that cannot be listed, and GitError."""
         found: dict[str, DataFile] = {}
         for folder in reversed(self.folders):
             paths = [path for path in on_disk(folder, wanted.glob) if wanted.takes(path)]
@@ -77,15 +76,7 @@ class DataPlaces:
             untracked = (self._untracked(folder, path) for path in paths if path not in tracked)
             found |= {file.path: file for file in untracked if file}
         found |= self._tracked_files(wanted)
-        if not found and not wanted.is_many and self._is_folder(wanted.path):
-            cure = f"To read the files in it, end it with a slash: `{wanted.path}/`."
-            raise FileFault(f"{wanted.path} is a folder.", cure)
         return [found[path] for path in sorted(found)]
-
-    def _is_folder(self, path: str) -> bool:
-        return any((folder / path).is_dir() for folder in self.folders) or any(
-            file.startswith(f"{path}/") for file in self.tree.files
-        )
 
     def _tracked_files(self, wanted: DataPath) -> dict[str, DataFile]:
         if wanted not in self._known:

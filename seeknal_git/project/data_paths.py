@@ -39,6 +39,11 @@ class DataPath:
         return self.is_folder or glob.has_magic(self.path)
 
     @property
+    def may_be_folder(self) -> bool:
+        """Whether it looks like a folder without its slash: files have an ending."""
+        return not self.is_many and "." not in self.path.rpartition("/")[2]
+
+    @property
     def glob(self) -> str:
         """A glob that matches all of them; `takes` says which of its files are meant."""
         return f"{self.path}**/*" if self.is_folder else self.path

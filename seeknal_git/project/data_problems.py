@@ -16,8 +16,11 @@ def fault(source: Node, message: str, hint: str) -> Problem:
 
 def absence(source: Node) -> Problem:
     """A word on raw data that is not here."""
-    message = f"{source.id} reads {DataPath.of(source).absence}."
-    return fault(source, message, "Put the file there, or correct the path.")
+    wanted = DataPath.of(source)
+    cure = "Put the file there, or correct the path."
+    if wanted.may_be_folder:
+        cure = f"{cure} If it is a folder, end it with a slash: `{wanted.path}/`."
+    return fault(source, f"{source.id} reads {wanted.absence}.", cure)
 
 
 def unreadable(source: Node, file: DataFile, exc: FileFault) -> ProjectError:
