@@ -15,7 +15,7 @@ from seeknal_git.build.compute import check_of, reads_row_ids, targets_of_check
 from seeknal_git.build.site import Site, relations_of, snapshot_of
 from seeknal_git.build.work import Work
 from seeknal_git.nodes.node import Check, Node
-from seeknal_git.project.file_by_file import is_of_files
+from seeknal_git.project.data_paths import is_of_files
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.sql.engine import parsed
 from seeknal_git.sql.locality.row_by_row import is_row_by_row
