@@ -210,7 +210,7 @@ class _Folders:
     def real(self, file: DataFile) -> str:
         """Where a file is once links are followed."""
         if file.at.is_symlink():
-            return str(file.at.resolve())
+            return os.path.realpath(file.at)
         folder, name = os.path.split(file.at)
         if (found := self.known.get(folder)) is None:
             found = self.known[folder] = os.path.realpath(folder)
