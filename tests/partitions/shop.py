@@ -121,6 +121,17 @@ def write_nodes(repo: Repo, transforms: Mapping[str, Transform] = TRANSFORMS) ->
         repo.write(f"seeknal/transforms/{name}.yml", transform.yml(name) + "\n")
 
 
+def begin(repo: Repo, raw: Raw, transforms: Mapping[str, Transform]) -> None:
+    """Make a project, with one commit, that was never run."""
+    repo.path.mkdir()
+    repo.git("init", "--quiet")
+    repo.write("seeknal_project.yml", "name: shop\n")
+    repo.write(".gitignore", "data/\n")
+    raw.write(repo)
+    write_nodes(repo, transforms)
+    repo.commit("The project")
+
+
 def truth(folder: Path, transforms: Mapping[str, Transform]) -> dict[str, list[tuple[Any, ...]]]:
     """Every table, computed by the engine from the raw files alone."""
     with duckdb.connect() as connection:

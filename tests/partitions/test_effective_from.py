@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Repo, Templates, examples
-from tests.partitions.shop import DAYS, Raw, Transform, shown, truth, write_nodes
+from tests.partitions.shop import DAYS, Raw, Transform, begin, shown, truth, write_nodes
 from tests.partitions.test_law import ORDER
 
 ORDERS = {
@@ -35,13 +35,7 @@ TWICE = replace(DAILY, sql=DAILY.sql.replace("sum(amount)", "2 * sum(amount)"))
 
 
 def make(repo: Repo) -> None:
-    repo.path.mkdir()
-    repo.git("init", "--quiet")
-    repo.write("seeknal_project.yml", "name: shop\n")
-    repo.write(".gitignore", "data/\n")
-    Raw(dict(ORDERS), {}, {1: "Rome", 2: "Oslo"}).write(repo)
-    write_nodes(repo, NODES)
-    repo.commit("The project")
+    begin(repo, Raw(dict(ORDERS), {}, {1: "Rome", 2: "Oslo"}), NODES)
     repo.seeknal("run")
 
 

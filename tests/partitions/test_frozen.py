@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Repo, Templates
-from tests.partitions.shop import DAYS, TRANSFORMS, Raw, Transform, shown, write_nodes
+from tests.partitions.shop import DAYS, TRANSFORMS, Raw, Transform, begin, shown, write_nodes
 
 TOWNS = {1: "Rome", 2: "Oslo"}
 ORDERS = {1: ("2026-01-01 10:00:00", 1, 10), 2: ("2026-01-02 10:00:00", 2, 20)}
@@ -32,13 +32,7 @@ def load(repo: Repo, orders: dict[int, tuple[str, int, int]], towns: dict[int, s
 
 
 def make(repo: Repo) -> None:
-    repo.path.mkdir()
-    repo.git("init", "--quiet")
-    repo.write("seeknal_project.yml", "name: shop\n")
-    repo.write(".gitignore", "data/\n")
-    load(repo, ORDERS, TOWNS)
-    write_nodes(repo, NODES)
-    repo.commit("The project")
+    begin(repo, Raw(dict(ORDERS), {}, TOWNS), NODES)
     repo.seeknal("run")
 
 

@@ -14,7 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Repo, examples
-from tests.partitions.shop import TRANSFORMS, Raw, Transform, shown, truth, write_nodes
+from tests.partitions.shop import (
+    TRANSFORMS,
+    Raw,
+    Transform,
+    begin,
+    shown,
+    truth,
+    write_nodes,
+)
 
 DAY = st.integers(1, 28)
 ORDER = st.tuples(
@@ -76,13 +84,7 @@ class Walk:
     ) -> None:
         self.repo, self.transforms = repo, dict(transforms)
         self.raw = Raw(dict(enumerate(orders)), {}, {1: "Rome", 2: "Oslo", 3: "Bonn", 4: "Rome"})
-        repo.path.mkdir()
-        repo.git("init", "--quiet")
-        repo.write("seeknal_project.yml", "name: shop\n")
-        repo.write(".gitignore", "data/\n")
-        self.raw.write(repo)
-        write_nodes(repo, transforms)
-        repo.commit("The project")
+        begin(repo, self.raw, transforms)
         repo.seeknal("run")
         self.seen, self.is_of_data = deepcopy(self.raw), True
         self.compare()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.conftest import Repo, Templates
-from tests.partitions.shop import SOURCES, Raw, Transform, shown, truth, write_nodes
+from tests.partitions.shop import SOURCES, Raw, Transform, begin, shown, truth
 
 ORDERS = {
     1: ("2026-01-01 10:00:00", 1, 10),
@@ -31,13 +31,7 @@ YML = "seeknal/transforms/daily.yml"
 
 
 def make_daily(repo: Repo) -> None:
-    repo.path.mkdir()
-    repo.git("init", "--quiet")
-    repo.write("seeknal_project.yml", "name: shop\n")
-    repo.write(".gitignore", "data/\n")
-    Raw(dict(ORDERS), {}, {1: "Rome", 2: "Oslo"}).write(repo)
-    write_nodes(repo, TRANSFORMS)
-    repo.commit("The project")
+    begin(repo, Raw(dict(ORDERS), {}, {1: "Rome", 2: "Oslo"}), TRANSFORMS)
     repo.seeknal("run")
 
 

@@ -12,7 +12,7 @@ from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse import pieces
 from seeknal_git.warehouse.builder import Builder
 from tests.conftest import Repo, Templates
-from tests.partitions.shop import TRANSFORMS, Raw, shown, truth, write_nodes
+from tests.partitions.shop import TRANSFORMS, Raw, begin, shown, truth
 
 DAYS = 12
 # Each of its partitions has a statement of its own.
@@ -20,17 +20,11 @@ NODES = {name: TRANSFORMS[name] for name in ("daily", "rolling")}
 
 
 def make(repo: Repo) -> None:
-    repo.path.mkdir()
-    repo.git("init", "--quiet")
-    repo.write("seeknal_project.yml", "name: shop\n")
-    repo.write(".gitignore", "data/\n")
     orders = {
         number: (f"{date(2026, 1, 1) + timedelta(days=number)} 10:00:00", 1, number + 1)
         for number in range(DAYS)
     }
-    Raw(orders, {}, {1: "Rome"}).write(repo)
-    write_nodes(repo, NODES)
-    repo.commit("The project")
+    begin(repo, Raw(orders, {}, {1: "Rome"}), NODES)
 
 
 @pytest.fixture
