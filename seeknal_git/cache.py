@@ -17,7 +17,7 @@ from typing import Any
 from seeknal_git.files import make_private_file
 
 # Part of every key: raise it when what is remembered takes another form.
-VERSION = 59
+VERSION = 60
 
 
 class Cache:

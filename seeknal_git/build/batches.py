@@ -11,7 +11,7 @@ from seeknal_git.sql.partitioning import Ordinal
 from seeknal_git.warehouse.protocol import Builder
 
 if TYPE_CHECKING:
-    from seeknal_git.build.pieces import Reading
+    from seeknal_git.build.reading import Reading
 
 _ROWS = 4 * 122_880  # that a batch has at least, for each thread: a thread takes a row group
 _READ = 2  # how often, on average, a stretch of the inputs may be read

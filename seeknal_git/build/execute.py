@@ -12,6 +12,7 @@ from seeknal_git.build.check_questions import earlier_answers, question_of
 from seeknal_git.build.compute import fails_node, reads_row_ids, verdict, violates
 from seeknal_git.build.failures import FAILURES, NodeFailed, in_words
 from seeknal_git.build.layers import doomed, layer_of, skip
+from seeknal_git.build.piece_codes import earlier_codes
 from seeknal_git.build.pieces import Pieces
 from seeknal_git.build.progress import Event, Progress, Report
 from seeknal_git.build.schedule import Schedule
@@ -36,6 +37,7 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
     """Build and check everything; failures are in the result."""
     taken = frozenset(map(str.lower, warehouse.snapshots.tables()))
     progress = Progress()
+    earlier = earlier_codes(work.graph, work.reasons, work.root)
     layers = deque(layer_of(work, report, progress, layer) for layer in work.layers)
     site = Site(
         warehouse,
@@ -44,7 +46,7 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
         progress,
         Schedule(layers),
         taken,
-        Pieces(work.inventory, work.root, taken, _layouts(work)),
+        Pieces(work.inventory, earlier, taken, _layouts(work)),
         earlier_answers(warehouse, work),
         _functions(work),
     )
@@ -204,9 +206,6 @@ def _build_and_check(site: Site, worker: Worker, identifier: str) -> None:
     if identifier in work.reasons:
         step = Step(identifier, partial(_build, site, identifier))
         take(worker, step, work.options.retry + 1)
-        while _is_in_stages(site, identifier):
-            commit(worker)
-            take(worker, step, work.options.retry + 1)
         if made := built.get(identifier):
             site.report(telling.of_table(identifier, made))
     for number in work.checks.get(identifier, ()):
@@ -218,24 +217,20 @@ def _build_and_check(site: Site, worker: Worker, identifier: str) -> None:
         take(worker, Step(identifier, check, number))
 
 
-def _build(site: Site, identifier: str, builder: Builder) -> None:
-    """Build a node's table, unless another node has the same; or a stage of it."""
+def _build(site: Site, identifier: str, builder: Builder) -> bool:
+    """Build a node's table, unless another node has the same; or a stage of it. Returns whether it
+    is done."""
     wanted = site.work.inventory.wanted(identifier)
     if wanted not in site.made:
         made = table_of(site, builder, identifier)
         if isinstance(made, Stage):
-            return
+            return False
         site.made[wanted] = made
     site.progress.built[identifier] = site.made[wanted]
+    return True
 
 
-def _is_in_stages(site: Site, identifier: str) -> bool:
-    """Whether a part of a node's pieces was built, and the others are to be."""
-    is_begun = identifier in site.pieces.stages and identifier not in site.progress.built
-    return is_begun and identifier not in site.progress.failed and not site.stopping.is_set()
-
-
-def _check(site: Site, identifier: str, number: int, builder: Builder) -> None:
+def _check(site: Site, identifier: str, number: int, builder: Builder) -> bool:
     node = site.work.graph.node(identifier)
     check, started = node.checks[number], time.perf_counter()
     try:
@@ -247,6 +242,7 @@ def _check(site: Site, identifier: str, number: int, builder: Builder) -> None:
     if site.work.options.verbose:
         telling.check(check.title, question, audit, time.perf_counter() - started, site.report)
     _judge(site, identifier, number, audit)
+    return True
 
 
 def _judge(site: Site, identifier: str, number: int, audit: Audit) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from seeknal_git.build.compute import Statement
 from seeknal_git.build.inventory import Inventory
-from seeknal_git.build.pieces import data_of, mark_of, placed
+from seeknal_git.build.piece_ids import data_of, mark_of
+from seeknal_git.build.pieces import placed
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.contract import read_by, without_drift
@@ -105,5 +106,5 @@ class FileLoad:
         name = digest("piece", self.storage, file, json.dumps(ordinal))
         data = data_of(content, self.reading.reader.columns)
         origins = {origin: data} if self.partitioning else {}
-        origins |= mark_of(self.inventory, self.source.id, self.store)
+        origins |= mark_of(self.inventory, self.source.id, self.storage, self.store)
         return Piece(name, ordinal, origins, file=file)

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from seeknal_git.build.pieces import Pieces, Reading
+from seeknal_git.build.piece_codes import earlier_codes
+from seeknal_git.build.pieces import Pieces
+from seeknal_git.build.reading import Reading
 from seeknal_git.project.partitions import Layout, Layouts, Undivided
 from seeknal_git.warehouse.model.snapshots import Partitions
 
@@ -39,7 +41,8 @@ def forecast_of(
     if not nodes:
         return {}
     there = frozenset(map(str.lower, warehouse.snapshots.tables()))
-    pieces = Pieces(inventory, root, there, Layouts(graph))
+    earlier = earlier_codes(graph, nodes, root)
+    pieces = Pieces(inventory, earlier, there, Layouts(graph))
     found = _Forecasts(warehouse, inventory, pieces)
     return {node: found.of(node) for node in nodes}
 
@@ -76,7 +79,7 @@ class _Forecasts:
         assert columns is not None, "a node without known columns is not divided"
         code = self.pieces.code(node, layout, columns)
         anew = self.pieces.makes_anew(node)
-        store = None if anew else self.warehouse.snapshots.store(code.table, self.pieces.taken)
+        store = None if anew else self.warehouse.snapshots.store(code.storage, self.pieces.taken)
         wanted = list(self.pieces.wanted(node, Reading.of(layout, reads), code, store))
         there = store.pieces if store else {}
         self.known[node] = [there.get(piece.id, piece) for piece in wanted]

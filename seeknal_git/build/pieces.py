@@ -6,24 +6,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.batches import batches
 from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.inventory import Inventory
-from seeknal_git.build.piece_codes import Code, code_of, storage_of
+from seeknal_git.build.piece_codes import Code, EarlierCode, code_of, storage_of
+from seeknal_git.build.piece_ids import PieceIds, data_of, mark_of
+from seeknal_git.build.reading import Reading
 from seeknal_git.build.rebuilds import is_limited
 from seeknal_git.names import folded
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.partitions import Layout, Layouts, Undivided, why_not_whole
-from seeknal_git.project.raw_data import DataRoot
-from seeknal_git.project.snapshot_ids import again, deciding, is_build
 from seeknal_git.sql.partition_values import in_partition
 from seeknal_git.sql.partitioning import Misplaced, Ordinal, Partitioning
 from seeknal_git.sql.statement import Columns
-from seeknal_git.warehouse.model.pieces import InPieces, Piece, Stage, Store, limited
+from seeknal_git.warehouse.model.pieces import InPieces, Piece, Stage, Store
 from seeknal_git.warehouse.model.snapshots import Blueprint, Part, Snapshot
 from seeknal_git.warehouse.protocol import Builder
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 # Node → its rows as SQL names them; becomes the SELECT of a node.
 Rendering = Callable[[Mapping[str, str]], Blueprint]
-NOTHING: Mapping[str, Snapshot] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class Pieces:
     """The nodes of a run that are built in pieces."""
 
     inventory: Inventory
-    root: DataRoot
+    earlier: Mapping[str, EarlierCode]  # node → its code of before, for the nodes that have one
     taken: frozenset[str]  # names of snapshot tables, in lower case
     layouts: Layouts
     # Node → its pieces so far, if they are built in several transactions.
@@ -58,7 +56,7 @@ class Pieces:
         storage = storage_of(self.inventory.graph, source.id, columns)
         order = self._order(builder, source, blueprint, columns, storage)
         origin = self.inventory.graph.wholes[source.id]
-        mark = mark_of(self.inventory, source.id, order.store)
+        mark = mark_of(self.inventory, source.id, storage, order.store)
 
         def named(ordinal: Ordinal, content: str) -> Piece:
             said = json.dumps([order.partitioning.key, ordinal, content])
@@ -88,7 +86,7 @@ class Pieces:
         whole = rendering(relations)
         columns = builder.columns(in_partition(whole.sql))
         code = self.code(node.id, layout, columns)
-        order = self._order(builder, node, whole, columns, code.table)
+        order = self._order(builder, node, whole, columns, code.storage)
         pieces = {name: builder.pieces(reads[name]) for name in layout.windows}
         reading = Reading.of(layout, pieces, reads)
         pieces_of = self.wanted(node.id, reading, code, order.store)
@@ -165,63 +163,23 @@ class Pieces:
 
     def code(self, node: str, layout: Layout, columns: Columns) -> Code:
         """The code of a node. columns: those of its table."""
-        return code_of(self.inventory.graph, node, layout, columns, self.root)
+        return code_of(self.inventory.graph, node, layout, columns, self.earlier.get(node))
 
     def wanted(
         self, node: str, reading: Reading, code: Code, store: Store | None
     ) -> Iterator[Piece]:
         """The pieces of a node that the run is to make or to use, in the order of their
         partitions."""
-        names: dict[str, _Names] = {}  # of a code, by its storage
-        limit, mark = self._limit(node), mark_of(self.inventory, node, store)
+        ids: dict[str, PieceIds] = {}  # by the key of the code
+        limit = self._limit(node)
+        mark = mark_of(self.inventory, node, code.storage, store)
         for ordinal in reading.ordinals:
             if limit and not limit.takes(ordinal):
                 continue
             own = code.of(ordinal)
-            if own.storage not in names:
-                names[own.storage] = _Names.of(self.inventory, node, reading, own, mark)
-            yield names[own.storage].piece(ordinal)
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """The pieces that a code makes of some inputs."""
-
-    reading: Reading
-    storage: str  # everything but the data that decides a piece
-    sources: set[str]  # that decide the node
-    others: Mapping[str, str]  # the data of the inputs that are read as a whole
-    mark: Mapping[str, str]  # of pieces that are built again
-
-    @classmethod
-    def of(
-        cls,
-        inventory: Inventory,
-        node: str,
-        reading: Reading,
-        code: Code,
-        mark: Mapping[str, str],
-    ) -> _Names:
-        graph, identities = code.graph, inventory.identities
-        others = [read for read in graph.inputs[node] if read not in code.layout.windows]
-        mask = graph.index.masks[node]
-        sources = {
-            graph.wholes.get(source, "")
-            for number, source in enumerate(graph.origins)
-            if mask >> number & 1
-        }
-        return cls(
-            replace(reading, layout=code.layout),
-            code.storage,
-            sources,
-            deciding(graph, inventory.versions, identities, node, others),
-            mark,
-        )
-
-    def piece(self, ordinal: Ordinal) -> Piece:
-        origins = self.reading.origins(ordinal, self.sources, self.others)
-        said = json.dumps([ordinal, sorted(origins.items())])
-        return Piece(digest("piece", self.storage, said), ordinal, {**origins, **self.mark})
+            if own.key not in ids:
+                ids[own.key] = PieceIds.of(self.inventory, node, reading, own, mark)
+            yield ids[own.key].piece(ordinal)
 
 
 def _part(limit: Limit, reading: Reading, wanted: Iterable[Ordinal]) -> Part:
@@ -240,120 +198,3 @@ def placed(node: Node, columns: Columns) -> Partitioning:
     except Misplaced as exc:
         raise NodeFailed(f"{exc} ({node.path}:{node.line('partition', 'by')})") from exc
     return partitioning
-
-
-def data_of(content: str, columns: Columns) -> str:
-    """The data of a piece of a source: the sums over its rows, and a hash of its columns."""
-    return f"{content} {digest(json.dumps(sorted(columns)))}"
-
-
-def mark_of(inventory: Inventory, node: str, store: Store | None) -> dict[str, str]:
-    """The mark of pieces that are built again, and of all that come into their table later, so
-    that readers are which saw the rows of before. store: that table; None for a new one."""
-    name, identity = again(inventory.graph, node), inventory.identities[node]
-    if node in inventory.builds.again or inventory.builds.is_begun(identity):
-        return {name: identity.build or inventory.builds.begin(identity.text)}
-    pieces = store.pieces.values() if store else ()
-    return next(({name: one.origins[name]} for one in pieces if name in one.origins), {})
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The pieces of the inputs of a node, and which of them each of its partitions reads."""
-
-    layout: Layout
-    snapshots: Mapping[str, Snapshot]  # of the inputs, if they are there
-    pieces: Mapping[str, Mapping[Ordinal, list[Piece]]]  # of these, by partition
-    # Own partition → the partitions that it reads, by input.
-    reads: dict[Ordinal, dict[str, list[Ordinal]]] = field(default_factory=dict)
-    # The partitions that the node has, and others if its inputs are in part.
-    known: set[Ordinal] = field(default_factory=set)
-
-    @classmethod
-    def of(
-        cls,
-        layout: Layout,
-        reads: Mapping[str, Iterable[Piece]],
-        snapshots: Mapping[str, Snapshot] = NOTHING,
-    ) -> Reading:
-        """reads: all pieces of the inputs that are read partition by partition."""
-        pieces: dict[str, dict[Ordinal, list[Piece]]] = {}
-        for name in layout.windows:
-            own = pieces.setdefault(name, {})
-            for piece in reads[name]:
-                own.setdefault(piece.ordinal, []).append(piece)
-        found = cls(layout, snapshots, pieces)
-        for name, window in layout.windows.items():
-            overlapping = layout.partitioning.overlapping(
-                pieces[name], window.partitioning, window.before, window.after
-            )
-            for ordinal, overlapped in overlapping.items():
-                found.reads.setdefault(ordinal, {})[name] = overlapped
-            part = snapshots[name].part if name in snapshots else None
-            whole = part.whole if part and part.whole else pieces[name]
-            found.known.update(
-                layout.partitioning.overlapping(
-                    whole, window.partitioning, window.before, window.after
-                )
-            )
-        return found
-
-    @property
-    def ordinals(self) -> list[Ordinal]:
-        """The partitions of the whole node. The rows outside are one if they are kept, or if they
-        are an error and may be there: that one stays empty. SQL that asks for its partition says
-        itself which rows it takes."""
-        inside = sorted(at for at in self.known if at is not None)
-        outside = self.layout.partitioning.outside
-        looks = outside == "error" and None in self.known and not self.layout.has_marks
-        return [None, *inside] if outside == "keep" or looks else [*inside]
-
-    def origins(
-        self, ordinal: Ordinal, sources: set[str], others: Mapping[str, str]
-    ) -> dict[str, str]:
-        """Source, or node that was built again → a hash of its data in all that a partition reads.
-
-        sources: those that decide the node; others: the same of the inputs that are read as a
-        whole.
-        """
-        texts = {origin: [text] for origin, text in others.items()}
-        for number, name in enumerate(self.layout.windows):
-            for at in self.reads.get(ordinal, {}).get(name, ()):
-                for origin, text in _together(self.pieces[name][at]):
-                    if origin in sources or is_build(origin):
-                        texts.setdefault(origin, []).append(f"{number} {at} {text}")
-        return {origin: digest(*sorted(parts)) for origin, parts in texts.items()}
-
-    def relations(self, ordinals: Iterable[Ordinal]) -> dict[str, str]:
-        """Input → the rows that some partitions read of it, as SQL names them."""
-        wanted = list(ordinals)
-        found = {}
-        for name in self.layout.windows:
-            read = {at for ordinal in wanted for at in self.reads.get(ordinal, {}).get(name, ())}
-            if read != self.pieces[name].keys():
-                pieces = [piece for at in read for piece in self.pieces[name][at]]
-                found[name] = limited(self.snapshots[name], pieces).relation
-        return found
-
-
-def _together(pieces: Sequence[Piece]) -> Iterable[tuple[str, str]]:
-    """Source, or node that was built again → its data behind all pieces of a partition, however
-    the rows of a source are spread over files."""
-    if len(pieces) == 1:
-        return pieces[0].origins.items()
-    texts: dict[str, set[str]] = {}
-    sums: dict[tuple[str, str], tuple[int, int, int]] = {}
-    for piece in pieces:
-        for origin, text in piece.origins.items():
-            if is_build(origin):
-                texts.setdefault(origin, set()).add(text)
-            else:
-                *counts, columns = text.removeprefix("rows ").split()
-                rows, xor, total = sums.get((origin, columns), (0, 0, 0))
-                more, other, further = map(int, counts)
-                sums[origin, columns] = (rows + more, xor ^ other, total + further)
-    added = [
-        (origin, " ".join(["rows", *map(str, found), columns]))
-        for (origin, columns), found in sums.items()
-    ]
-    return [*added, *((origin, " ".join(sorted(found))) for origin, found in texts.items())]

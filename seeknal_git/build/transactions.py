@@ -27,7 +27,8 @@ class Step:
     """Building a table, or making a check: it can be taken again if the transaction is undone."""
 
     node: str
-    take: Callable[[Builder], None]
+    # Returns whether it is done: a long one is taken in stages.
+    take: Callable[[Builder], bool]
     check: int | None = None  # its number
 
 
@@ -48,12 +49,21 @@ class Worker:
 
 
 def take(worker: Worker, step: Step, attempts: int = 1) -> None:
-    """Take a step, and commit if enough has gathered. A failure undoes the uncommitted steps before
-    it too, so these are taken again. Raises one of FAILURES if the last attempt fails."""
+    """Take a step, and commit if enough has gathered, and after each stage but the last. A failure
+    undoes the uncommitted steps before it too, so these are taken again. Raises one of FAILURES if
+    the last attempt fails."""
+    while not _is_done(worker, step, attempts):
+        commit(worker)
+        if worker.stopping.is_set() or step.node in worker.failed:
+            return
+
+
+def _is_done(worker: Worker, step: Step, attempts: int) -> bool:
+    """Take a step, or a stage of it; whether it is done."""
     for attempt in range(1, attempts + 1):
         started = time.perf_counter()
         try:
-            step.take(worker.builder)
+            is_done = step.take(worker.builder)
             break
         except FAILURES:
             undone, worker.uncommitted = worker.uncommitted, []
@@ -69,6 +79,13 @@ def take(worker: Worker, step: Step, attempts: int = 1) -> None:
     # The answer that failed a node is final, also if its table could be another one next time.
     if is_due or step.node in worker.failed:
         commit(worker)
+    return is_done
+
+
+def _take_whole(worker: Worker, step: Step) -> None:
+    """Take a step to its end, in one transaction."""
+    while not step.take(worker.builder):
+        pass
 
 
 def commit(worker: Worker) -> None:
@@ -88,7 +105,7 @@ def _taken_together(worker: Worker, undone: Sequence[Step]) -> bool:
         return False
     try:
         for step in undone:
-            step.take(worker.builder)
+            _take_whole(worker, step)
         worker.builder.commit()
     except FAILURES:
         worker.builder.undo()
@@ -107,7 +124,7 @@ def _take_again(worker: Worker, undone: Sequence[Step]) -> None:
             lost.add(step.node)
             continue
         try:
-            step.take(worker.builder)
+            _take_whole(worker, step)
             worker.builder.commit()
         except FAILURES as exc:
             worker.builder.undo()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.moved_data import MovedData, moved_columns, moved_data
+from seeknal_git.environments.left_behind import left_behind
 from seeknal_git.environments.parts import parts_shown
 from seeknal_git.environments.production import recorded
 from seeknal_git.environments.revision import (
@@ -102,7 +103,7 @@ def plan_environment(
         base=base,
         head=head,
         plan=make_plan(base.state, head.state),
-        warnings=head.warnings,
+        warnings=(*head.warnings, *left_behind(workspace, head)),
         elsewhere_only=tuple(_of_production(workspace, base, head)),
         moved=moved_columns(head),
         elsewhere=environment is not None and revision.name != revision_of(workspace).name,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seeknal_git.build.moved_data import moved_columns
+from seeknal_git.environments.left_behind import left_behind
 from seeknal_git.environments.merges import explained_conflicts, staged_conflicts
 from seeknal_git.environments.revision import as_environment, explained, revision_of
 from seeknal_git.errors import Problem, ProjectError
@@ -74,7 +75,12 @@ def validate(workspace: Workspace, *, staged: bool = False) -> Validation:
             *layouts.problems(),
             *failing,
         ),
-        warnings=(*loaded.warnings, *moved_columns(loaded), *layouts.warnings()),
+        warnings=(
+            *loaded.warnings,
+            *moved_columns(loaded),
+            *layouts.warnings(),
+            *left_behind(workspace, loaded),
+        ),
         notes=(*_documented(loaded), *_passed_over(loaded)),
         foreign=loaded.project.foreign,
         unknown=loaded.binding.unknown,

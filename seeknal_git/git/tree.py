@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from seeknal_git.git.command import blob_content
 from seeknal_git.git.index import Entry
 from seeknal_git.git.lfs import LARGEST_POINTER, large_file_hash, sha256_of
 from seeknal_git.git.production_ref import KEEPER, production_ref
-from seeknal_git.git.repository import Repository, head_commit, parents_of
+from seeknal_git.git.repository import Repository, head_commit, is_ancestor, parents_of
 
 _LONGEST_PATH = 4096
 _FOLDER = b"40000"  # the mode of a folder
@@ -34,6 +35,10 @@ _TOUCHED = (
     | FileStatus.WT_RENAMED
     | FileStatus.CONFLICTED
 )
+
+
+def _no_commit(_: str) -> Tree:
+    raise LookupError("and there is no history")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,9 @@ class Tree:
     # git's id of the project's folder, as it is or was before somebody edited it; "" if there is
     # none.
     id: str = ""
-    # The tree of a commit, by its id or the beginning of it; None if it is not in the history of
-    # this one.
-    at: Callable[[str], Tree | None] = lambda _: None
+    # The tree of a commit in the history of this one, by its id or the beginning of it. Raises
+    # LookupError with the reason if there is none.
+    at: Callable[[str], Tree] = _no_commit
 
     def read_small(self, path: str) -> bytes:
         """The content of a node's file, or of the project's. Raises ProjectError for a file that is
@@ -91,16 +96,22 @@ def stored_tree(repository: Repository, root: pygit2.Tree, commit: str | None) -
     return Tree(files, read, commit, False, links, modules, sizes, tree_id, at)
 
 
-def _tree_at(repository: Repository, of: str | None, commit: str) -> Tree | None:
-    """The tree of a commit in the history of another one; in the clone, without one."""
+def _tree_at(repository: Repository, of: str | None, commit: str) -> Tree:
+    """The tree of a commit in the history of another one; in the clone, without one. Raises
+    LookupError with the reason if there is none."""
     try:
         found: object = repository.handle[commit]
-        if not isinstance(found, pygit2.Commit):
-            return None
-        known = of is None or str(found.id) == of or repository.handle.descendant_of(of, found.id)
-    except (KeyError, ValueError, pygit2.GitError):  # there is none, or several begin so
-        return None
-    return commit_tree(repository, str(found.id)) if known else None
+    except KeyError as exc:
+        raise LookupError("which is not in this clone") from exc
+    except ValueError as exc:
+        raise LookupError("and the ids of several objects begin so") from exc
+    if not isinstance(found, pygit2.Commit):
+        raise LookupError("which is no commit")
+    own = str(found.id)
+    with suppress(pygit2.GitError):  # a shallow clone lacks some between both
+        if of is None or is_ancestor(repository, own, of):
+            return commit_tree(repository, own)
+    raise LookupError("which is not in this history")
 
 
 def _project_folder(repository: Repository, root: pygit2.Tree) -> pygit2.Tree | None:

@@ -93,6 +93,7 @@ class Index:
     uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
     secret: frozenset[str] = frozenset()  # the nodes whose text has values of the environment
     exampled: frozenset[str] = frozenset()  # the nodes that have examples
+    earlier: frozenset[str] = frozenset()  # the nodes that have code of an earlier commit too
 
 
 @dataclass(frozen=True)
@@ -290,6 +291,7 @@ def index_of(facts: Mapping[str, Facts]) -> Index:
     uses: dict[str, tuple[Use, ...]] = {}
     secret: list[str] = []
     exampled: list[str] = []
+    earlier = frozenset(node for node, found in facts.items() if found.member.earlier)
     for identifier, found in facts.items():
         node = found.member.node
         files[identifier] = (node.path, found.member.content)
@@ -313,6 +315,7 @@ def index_of(facts: Mapping[str, Facts]) -> Index:
         uses,
         frozenset(secret),
         frozenset(exampled),
+        earlier,
     )
 
 
@@ -329,6 +332,7 @@ def _merged(before: Index, fresh: Index, again: Set[str], gone: Set[str]) -> Ind
     uses = {node: names for node, names in before.uses.items() if node not in apart}
     secret = (before.secret - apart) | fresh.secret
     exampled = (before.exampled - apart) | fresh.exampled
+    earlier = (before.earlier - apart) | fresh.earlier
     uses |= fresh.uses
     volatile = kept | fresh.volatile
-    return Index(files, wholes, masks, tested, volatile, uses, secret, exampled)
+    return Index(files, wholes, masks, tested, volatile, uses, secret, exampled, earlier)

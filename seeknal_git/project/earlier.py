@@ -7,7 +7,7 @@ before. So fingerprints, proofs and builds need not know of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,10 +18,18 @@ from seeknal_git.nodes.values import FILE, MACRO, Given
 from seeknal_git.project.definitions import Member, is_node_path
 from seeknal_git.project.references import target_of
 from seeknal_git.project.vocabulary import Vocabulary
-from seeknal_git.sql.statement import Reference, rendered
+from seeknal_git.sql.statement import Reading, Reference, rendered
 
-# Reads some files of nodes, path → blob, of a tree: the nodes, and the problems.
-Reader = Callable[[Vocabulary, Mapping[str, str]], tuple[Sequence[Member], Sequence[Problem]]]
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Ways to read what is not in the tree itself."""
+
+    # Some files of nodes, path → blob, of another tree: the nodes, and the problems.
+    files: Callable[[Vocabulary, Mapping[str, str]], tuple[Sequence[Member], Sequence[Problem]]]
+    statement: Callable[[str], Reading]  # the tables that a statement names
+
+
 _SHORT = 12  # letters of a commit in a message
 
 
@@ -48,8 +56,6 @@ def _with_earlier(member: Member, vocabulary: Vocabulary, read: Reader) -> Membe
     if not node.earlier or member.sql is None or member.sql.error is not None:
         return member
     old = _found(node, vocabulary, read)
-    from seeknal_git.sql.describe import readings
-
     own, before = (_over_refs(code) for code in (member, old))
     sql = _in_turn(node, own, before)
     both = replace(
@@ -59,26 +65,28 @@ def _with_earlier(member: Member, vocabulary: Vocabulary, read: Reader) -> Membe
         definition=_definition(node, old.node),
         earlier={**node.earlier, "lines": own.count("\n") + 1},
     )
-    return replace(member, node=both, sql=readings([sql])[0][0], earlier=old)
+    return replace(member, node=both, sql=read.statement(sql), earlier=old)
 
 
 def _found(node: Node, vocabulary: Vocabulary, read: Reader) -> Member:
     """The node in the commit that it names. Raises ProjectError."""
     commit = node.earlier["commit"]
-    tree = vocabulary.tree.at(commit)
-    if tree is None:
+    try:
+        tree = vocabulary.tree.at(commit)
+    except LookupError as exc:
         way = "A shallow clone lacks old ones: git fetch --unshallow"
-        hint = f"Name one that production has: git log -- {node.path}. {way}"
-        raise _problem(node, f"There is no commit {_named(node)} in this history.", hint)
+        hint = f"Name a commit that production has: git log -- {node.path}. {way}"
+        raise _problem(node, f"`before` names {_named(node)}, {exc}.", hint) from exc
     given = Given(environment=vocabulary.given.environment)
     words = replace(vocabulary, tree=tree, given=given)
     for paths in _candidates(node, words):
-        members, problems = read(words, paths)
+        members, problems = read.files(words, paths)
         for member in members:
             if member.node.id == node.id:
                 return _usable(node, member)
-        for problem in problems:
-            raise _problem(node, f"At {_named(node)}, {problem.path}: {problem.message}")
+        if problems:
+            place = f"{problems[0].path}:{problems[0].line}"
+            raise _problem(node, f"At {_named(node)}, {place}: {problems[0].message}")
     hint = f"Name a commit that has it: git log -- {node.path}"
     raise _problem(node, f"{node.id} is not in the commit {_named(node)}.", hint)
 
@@ -117,10 +125,8 @@ def _over_refs(member: Member) -> str:
         except LookupError:  # it is told like any other
             return (node.sql or "")[reference.start : reference.end]
 
-    assert member.sql is not None, "the caller looked"
-    sql = node.sql or ""
-    ended = rendered(sql, member.sql.references, spelled)
-    return without_end(ended)
+    references = member.sql.references if member.sql else ()
+    return without_end(rendered(node.sql or "", references, spelled))
 
 
 def _in_turn(node: Node, own: str, before: str) -> str:

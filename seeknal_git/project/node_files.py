@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from typing import Any
 
 from seeknal_git.cache import Cache
@@ -14,6 +13,8 @@ from seeknal_git.names import CHANGES
 from seeknal_git.nodes.node import Check, Input, Node
 from seeknal_git.nodes.values import Use
 from seeknal_git.project.definitions import Member, Project, is_node_path
+from seeknal_git.project.earlier import Reader, with_earlier
+from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.python_files import python_paths, read_nodes
 from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.statement import Reading, Reference
@@ -88,19 +89,31 @@ def read_files(vocabulary: Vocabulary, cache: Cache, paths: Mapping[str, str]) -
         members += [member_of(entry, path, paths[path]) for entry in found["entries"]]
     problems += more
     if any(member.node.earlier for member in members):
-        from seeknal_git.project.earlier import with_earlier
-
-        members, wrong = with_earlier(members, vocabulary, partial(_read_alone, cache))
+        members, wrong = with_earlier(members, vocabulary, _reader(cache))
         problems += wrong
     members.sort(key=lambda member: member.node.path)
     return Files(tuple(members), tuple(warnings), tuple(foreign), tuple(unread), tuple(problems))
 
 
-def _read_alone(
-    cache: Cache, vocabulary: Vocabulary, paths: Mapping[str, str]
-) -> tuple[tuple[Member, ...], tuple[Problem, ...]]:
-    found = read_files(vocabulary, cache, paths)
-    return found.members, found.problems
+def _reader(cache: Cache) -> Reader:
+    def files(
+        vocabulary: Vocabulary, paths: Mapping[str, str]
+    ) -> tuple[tuple[Member, ...], tuple[Problem, ...]]:
+        found = read_files(vocabulary, cache, paths)
+        return found.members, found.problems
+
+    def statement(sql: str) -> Reading:
+        from seeknal_git.sql.describe import readings
+
+        key = digest(sql)
+        if known := cache.get("both codes", [key]):
+            return _reading(known[key]) or Reading()
+        reading, lasting = readings([sql])[0]
+        if lasting:
+            cache.put("both codes", {key: _packed(reading)})
+        return reading
+
+    return Reader(files, statement)
 
 
 def _links(tree: Tree) -> list[Problem]:

@@ -170,6 +170,7 @@ def _of_some(index: Index, numbers: Mapping[str, int]) -> dict[str, Any]:
         "uses": [[numbers[node], names] for node, names in index.uses.items()],
         "secret": [numbers[node] for node in index.secret],
         "exampled": [numbers[node] for node in index.exampled],
+        "earlier": [numbers[node] for node in index.earlier],
     }
 
 
@@ -243,6 +244,7 @@ def _sound(core: Mapping[str, Any], records: memoryview) -> Sound:
         },
         frozenset(ids[node] for node in core["secret"]),
         frozenset(ids[node] for node in core["exampled"]),
+        frozenset(ids[node] for node in core["earlier"]),
     )
     structure = _structure(core, {node: path for node, (path, _) in files.items()})
     facts = Remembered(files, wholes, dict(zip(ids, pairwise(core["ends"]), strict=True)), records)

@@ -73,7 +73,9 @@ def _differing(before: Sound, vocabulary: Vocabulary, now: Mapping[str, str]) ->
     contents = _contents(before, vocabulary, now) if index.uses else now
     known = dict(index.files.values())
     found = {path for path, _ in contents.items() ^ known.items()}
-    return found.union(before.foreign, [index.files[node][0] for node in index.secret])
+    # The commit of earlier code has to be in this history too, which the content does not tell.
+    again = index.secret | index.earlier
+    return found.union(before.foreign, [index.files[node][0] for node in again])
 
 
 def _contents(before: Sound, vocabulary: Vocabulary, now: Mapping[str, str]) -> Mapping[str, str]:

@@ -113,7 +113,7 @@ def deciding(
     inputs: Collection[str],
 ) -> dict[str, str]:
     """All that decides a node by way of some of its inputs: fingerprint of a source → a hash of its
-    data, and `again` of a node that was built again → a hash of its build.
+    data, and `built_again` of a node that was built again → a hash of its build.
 
     versions: as for `identities`; meant: the identities of all nodes.
     """
@@ -126,7 +126,7 @@ def deciding(
             own = _origins(graph, node, builds)
             builds[node] = own.decided_by(1 << len(decide)) if is_again else own
             decide += [meant[node].rows] if is_again else []
-            names += [again(graph, node)] if is_again else []
+            names += [built_again(graph.wholes[node])] if is_again else []
     nothing = {read: NOTHING for read in graph.inputs[identifier] if read not in inputs}
     mask = _origins(graph, identifier, {**builds, **nothing}).whole
     pairs = enumerate(zip(names, decide, strict=True))
@@ -136,9 +136,10 @@ def deciding(
 _AGAIN = "built "
 
 
-def again(graph: BoundGraph, identifier: str) -> str:
-    """The name of a build of a node, among all that decides another node."""
-    return f"{_AGAIN}{graph.wholes[identifier]}"
+def built_again(key: str) -> str:
+    """The name of something that was built again, among all that decides a node. key: the
+    fingerprint of a node that is read as a whole, or the key of a table of pieces."""
+    return f"{_AGAIN}{key}"
 
 
 def is_build(name: str) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
@@ -420,12 +421,13 @@ def _advice(text: str) -> str:
 def explaining() -> duckdb.DuckDBPyConnection:
     """An empty database in memory, without access to anything else; statements are explained here,
     never run."""
-    return _explaining(os.getpid())
+    return _explaining(os.getpid(), threading.get_ident())
 
 
 @cache
-def _explaining(_: int) -> duckdb.DuckDBPyConnection:
-    """That of a process: a fork cannot use the one that it inherits."""
+def _explaining(_: int, __: int) -> duckdb.DuckDBPyConnection:
+    """That of a thread, as a connection mixes up the answers to two; and of a process, as a fork
+    cannot use the one that it inherits."""
     return duckdb.connect(
         ":memory:",
         config={"threads": 1, "enable_external_access": "false", "lock_configuration": "true"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -238,7 +240,7 @@ HEX = "0123abc"
         ("effective_from: 2026-01-04\nbefore: main\n", "git rev-parse main", 4),
         (
             f"effective_from: 2026-01-04\nbefore: {HEX}\n",
-            f"There is no commit {HEX} in this history",
+            f"`before` names {HEX}, which is not in this clone",
             4,
         ),
         ("effective_from: 4th\nbefore: REV\n", "a date such as 2024-01-01", 3),
@@ -281,18 +283,60 @@ def test_the_commit_has_the_node_with_sql_that_is_its_own(shop: Repo) -> None:
     assert "transform.late uses `factor`, whose value is not of a commit" in problem(shop)
 
 
-def test_a_commit_that_a_squash_leaves_behind_is_refused(shop: Repo) -> None:
-    """It would be gone in other clones, and here once git has cleaned up."""
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_commit_that_a_squash_leaves_behind_is_refused(shop: Repo, is_known: bool) -> None:
+    """It would be gone in other clones, and here once git has cleaned up. is_known: whether the
+    graph of the very tree is remembered by then."""
     shop.switch("dev", create=True)
     write_nodes(shop, {**NODES, "daily": replace(DAILY, sql=DAILY.sql.replace("sum", "max"))})
     shop.commit("The largest")
     before = rev(shop)
     write(shop, TWICE, before)
     shop.commit("Twice")
-    shop.seeknal("validate")
+    told = f"main does not have the commit {before[:12]} of `before`"
+    assert told in " ".join(shop.seeknal("validate").err.split())
+    assert any(told in warning for warning in shop.plan()["warnings"])
+    if is_known:
+        remove_cache(shop)
+        shop.seeknal("run")
     shop.switch("main")
     shop.git("merge", "--quiet", "--squash", "dev")
-    assert f"There is no commit {before[:12]} in this history" in problem(shop)
+    assert f"`before` names {before[:12]}, which is not in this history" in problem(shop)
+    shop.commit("Squashed")
+    for command in ("plan", "promote", "run"):
+        said = shop.seeknal(command, code=None)
+        assert said.code != 0
+        assert "which is not in this history" in " ".join(said.err.split())
+
+
+def remove_cache(repo: Repo) -> None:
+    for path in (repo.path / ".git/seeknal").iterdir():
+        if path.name.startswith(("cache", "graphs", "nodes")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_many_such_nodes_are_built_side_by_side(shop: Repo) -> None:
+    """The engine's parser answers one thread at a time."""
+    nodes = {
+        f"daily{n}": replace(DAILY, sql=DAILY.sql.replace("amount)", f"amount + {n})"))
+        for n in range(12)
+    }
+    write_nodes(shop, nodes)
+    shop.commit("Many")
+    shop.seeknal("run")
+    before = rev(shop)
+    for name, node in nodes.items():
+        twice = replace(node, sql=node.sql.replace("sum(", "2 * sum("))
+        said = f"effective_from: 2026-01-04\nbefore: {before}\n"
+        text = twice.yml(name).replace("inputs:", f"{said}inputs:", 1)
+        shop.write(f"seeknal/transforms/{name}.yml", text + "\n")
+    shop.commit("All of them twice")
+    run = json.loads(shop.seeknal("run", "--max-workers", "4", "--json", subprocess=True).out)
+    for n in range(12):
+        made = run["built"][f"transform.daily{n}"]["partitions"]["built"]
+        assert made == ["2026-01-04", "2026-01-05"]
+        totals = [int(row[-1]) for row in shown(shop)[f"daily{n}"]]
+        assert totals == [10 + n, 20 + n, 30 + n, 2 * (40 + n), 2 * (50 + n)]
 
 
 def test_a_feature_group_keeps_its_earlier_code_too(shop: Repo) -> None:

@@ -49,13 +49,14 @@ def hired(warehouse: Warehouse, events: Events) -> Worker:
 
 
 def building(node: str, sql: str) -> Step:
-    def build(builder: Builder) -> None:
+    def build(builder: Builder) -> bool:
         builder.build(Blueprint(node, node, "", False, node, node, node, None, sql, {}))
+        return True
 
     return Step(node, build)
 
 
-def failing(builder: Builder) -> None:
+def failing(builder: Builder) -> bool:
     raise NodeFailed("its raw data changed")
 
 
@@ -79,10 +80,10 @@ def test_what_reads_a_step_that_cannot_be_taken_again_is_skipped(warehouse: Ware
     events, times = Events(), iter([None, NodeFailed("gone"), NodeFailed("gone")])
     worker = hired(warehouse, events)
 
-    def once(build: Step, builder: Builder) -> None:
+    def once(build: Step, builder: Builder) -> bool:
         if (fault := next(times)) is not None:
             raise fault
-        build.take(builder)
+        return build.take(builder)
 
     take(worker, Step("first", partial(once, building("first", "SELECT 1 AS id"))))
     take(worker, building("second", 'FROM warehouse._snapshots."first__first"'))
