@@ -21,13 +21,20 @@ MOST_BUCKETS = 4096
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
+def _date(given: object) -> object:
+    try:
+        return given if given is None else date.fromisoformat(str(given).strip())
+    except ValueError as exc:
+        raise ValueError(f"a date such as 2024-01-01, not {str(given)!r}") from exc
+
+
 class PartitionForm(Form):
     """The key `partition`."""
 
     model_config = ConfigDict(extra="forbid")
     by: Columns
     every: Literal["hour", "day", "week", "month", "year"] | None = None
-    begin: date | None = None
+    begin: Annotated[date | None, BeforeValidator(_date)] = None
     buckets: Annotated[Whole, Field(ge=2, le=MOST_BUCKETS)] | None = None
     outside: Literal["error", "keep", "drop"] = "error"
 
@@ -35,11 +42,6 @@ class PartitionForm(Form):
     @classmethod
     def _has_keys(cls, given: object) -> object:
         return _mapping(given, "{by: ordered_at, every: day, begin: 2024-01-01}")
-
-    @field_validator("begin", mode="before")
-    @classmethod
-    def _is_a_date(cls, given: object) -> object:
-        return _date(given)
 
     @model_validator(mode="after")
     def _one_of_both(self) -> PartitionForm:
@@ -69,13 +71,6 @@ class PartitionForm(Form):
             "buckets": self.buckets,
             "outside": self.outside,
         }
-
-
-def _date(given: object) -> object:
-    try:
-        return given if given is None else date.fromisoformat(str(given).strip())
-    except ValueError as exc:
-        raise ValueError(f"a date such as 2024-01-01, not {str(given)!r}") from exc
 
 
 def _mapping(given: object, such: str) -> object:

@@ -50,21 +50,30 @@ class Identity:
 
     @property
     def key(self) -> str:
-        return f"{self.content_key}:{self.ctime_ns}"
+        return _key(self.content_key, self.ctime_ns)
 
     @property
     def content_key(self) -> str:
         """The same without the time that changes with the names of a file."""
-        return f"{self.device}:{self.inode}:{self.size}:{self.mtime_ns}"
+        return _content_key(self.device, self.inode, self.size, self.mtime_ns)
 
     @property
     def was_written_just_now(self) -> bool:
         return time.time_ns() - self.mtime_ns < _TICK_NS
 
 
-def _key(found: os.stat_result) -> str:
+def _content_key(device: int, inode: int, size: int, mtime_ns: int) -> str:
+    return f"{device}:{inode}:{size}:{mtime_ns}"
+
+
+def _key(content_key: str, ctime_ns: int) -> str:
+    return f"{content_key}:{ctime_ns}"
+
+
+def _key_of(found: os.stat_result) -> str:
     """The key of an identity, which need not be made for that."""
-    return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}"
+    of_content = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return _key(_content_key(*of_content), found.st_ctime_ns)
 
 
 def identity(file: int | Path) -> Identity:
@@ -99,7 +108,7 @@ def remembered_blob_ids(paths: Iterable[Path], cache: Cache) -> dict[Path, str]:
         with suppress(OSError, ValueError):
             found = path.stat()
             topic = _OURS if now - found.st_ctime_ns < _TICK_NS else _ALL
-            wanted[topic][path] = _key(found)
+            wanted[topic][path] = _key_of(found)
     known: dict[Path, str] = {}
     for topic, keys in wanted.items():
         there = cache.get(topic, set(keys.values())) if keys else {}

@@ -54,8 +54,8 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class InPieces:
-    """The pieces of a snapshot to build. `blueprint.sql` gives the rows of all that are
-    missing."""
+    """The pieces of a snapshot to build. `blueprint.sql` gives the columns of a table that is
+    new; of a source, its rows."""
 
     blueprint: Blueprint
     storage: str  # the key of the table: everything that its rows have in common
@@ -68,7 +68,7 @@ class InPieces:
     there: Collection[Ordinal] = ()
     # Some missing partitions, and the SQL that gives their rows.
     statements: Iterable[tuple[Sequence[Ordinal], str]] = ()
-    # Whether each partition has a statement of its own, since nothing proves which rows it gives.
+    # Whether the SQL of a partition may give rows of others, so that each has its own statement.
     is_apart: bool = False
     # The pieces of earlier transactions.
     before: Stage | None = None
