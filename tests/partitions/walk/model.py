@@ -135,6 +135,11 @@ class World:
         loads = [(each, self.loads[each]) for each in sorted(self.sources(name))]
         return digest(self.code_of(name), node.form, is_view, loads)
 
+    def rows(self, name: str) -> str:
+        """All that decides the rows of a table, however they are spread over files."""
+        loads = [sorted(self.loads[each].rows.items()) for each in sorted(self.sources(name))]
+        return digest(self.code_of(name), loads)
+
 
 def outside(form: Form) -> str:
     """The condition of a row that falls into no partition."""
@@ -155,7 +160,8 @@ class Model:
     files: set[str] = field(default_factory=set)
     divided: dict[str, bool] = field(default_factory=dict)
     is_renewed: bool = False  # the order of columns tells tables apart then
-    old: set[str] = field(default_factory=set)  # tables from before
+    rows_seen: set[str] = field(default_factory=set)  # of tables
+    old: set[str] = field(default_factory=set)  # those from before a full run
 
     def forget(self, worlds: list[World]) -> None:
         """Only what some environments show is there for certain."""
@@ -169,17 +175,18 @@ class Model:
 
     def renew(self) -> None:
         """A full run is about to build all pieces again."""
-        self.old |= self.tables
+        self.old |= self.rows_seen
         self.tables, self.pieces, self.files, self.is_renewed = set(), set(), set(), True
 
     def built(self, world: World, names: Iterable[str]) -> None:
         """A command made tables of some nodes; those of the others were there."""
         for name in world.code:
             self.tables.add(world.table(name))
+            self.rows_seen.add(world.rows(name))
             self.layouts.setdefault(world.table(name), world.layout(name))
         for name in names:
             if name in world.code:
-                self.old.discard(world.table(name))
+                self.old.discard(world.rows(name))
         for name in names:
             if name in world.code and not self._is_vague_behind(world, name):
                 self.pieces |= self._pieces(world, name)
@@ -264,7 +271,7 @@ class Model:
         built since."""
         for read in world.upstream(name):
             table, layout = world.table(read), world.layout(read)
-            if self.layouts.get(table, layout) != layout or table in self.old:
+            if self.layouts.get(table, layout) != layout or world.rows(read) in self.old:
                 return True
             if self.is_divided(world, read) is None:
                 return True

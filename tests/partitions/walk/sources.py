@@ -270,13 +270,13 @@ def copy_file(raw: Raw, chance: Random) -> None:
 
 
 def move_rows(raw: Raw, chance: Random) -> None:
-    """Rows go from one file into another."""
-    (one, _), (other, _) = _some_file(raw, chance), _some_file(raw, chance)
+    """Rows go from one file into another, with all their columns."""
+    (one, left), (other, right) = _some_file(raw, chance), _some_file(raw, chance)
     if one != other:
-        rows = raw.files[one].rows
-        cut = chance.randrange(len(rows) + 1)
-        raw.files[one] = replace(raw.files[one], rows=rows[:cut])
-        raw.files[other] = replace(raw.files[other], rows=raw.files[other].rows + rows[cut:])
+        cut = chance.randrange(len(left.rows) + 1)
+        columns = tuple(dict.fromkeys((*right.columns, *left.columns)))
+        raw.files[one] = replace(left, rows=left.rows[:cut])
+        raw.files[other] = File(columns, right.rows + left.rows[cut:])
 
 
 def other_order(raw: Raw, chance: Random) -> None:
