@@ -159,7 +159,7 @@ class Model:
     pieces: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
     divided: dict[str, bool] = field(default_factory=dict)
-    is_renewed: bool = False  # the order of columns tells tables apart then
+    is_renewed: bool = False  # the order of columns and the form tell tables apart then
     rows_seen: set[str] = field(default_factory=set)  # of tables
     old: set[str] = field(default_factory=set)  # those from before a full run
 
@@ -244,7 +244,7 @@ class Model:
         if isinstance(node, Source):
             columns = world.loads[name].columns
             return digest(
-                columns if self.is_renewed else sorted(columns),
+                (columns, node.form) if self.is_renewed else sorted(columns),
                 sorted(self.rows(world, name).get(at, Counter()).items(), key=repr),
             )
         windows = self.windows(world, name)
@@ -253,7 +253,9 @@ class Model:
             each for read in node.inputs if read not in windows for each in world.sources(read)
         }
         return digest(
-            sorted(read, key=repr), [(each, world.loads[each]) for each in sorted(wholes)]
+            sorted(read, key=repr),
+            [(each, world.loads[each]) for each in sorted(wholes)],
+            node.form if self.is_renewed else None,
         )
 
     def piece(self, world: World, name: str, at: Label) -> str:
