@@ -60,11 +60,10 @@ class Reading:
     @property
     def ordinals(self) -> list[Ordinal]:
         """The partitions of the whole node. The rows outside are one if they are kept, or if they
-        are an error and may be there: that one stays empty. SQL that asks for its partition says
-        itself which rows it takes."""
+        are an error and may be there: that one stays empty."""
         inside = sorted(at for at in self.known if at is not None)
         outside = self.layout.partitioning.outside
-        looks = outside == "error" and None in self.known and not self.layout.has_marks
+        looks = outside == "error" and None in self.known and self.layout.looks_outside
         return [None, *inside] if outside == "keep" or looks else [*inside]
 
     def origins(

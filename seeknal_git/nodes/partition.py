@@ -118,7 +118,7 @@ class PartitionedFile(TableFile):
         if given and not _COMMIT.fullmatch(given.strip()):
             way = f"and no name that moves: git rev-parse {given}"
             raise ValueError(f"a commit, by its id such as 3f2a91c, {way}")
-        return given and given.strip()
+        return (given or "").strip() or None
 
     @model_validator(mode="after")
     def _has_code_of_both_times(self) -> PartitionedFile:
@@ -145,6 +145,9 @@ class PartitionedFile(TableFile):
         if begin != first:
             message = f"no {self.partition.every} begins on {self.effective_from}"
             raise Mistake(f"{message}: the one around it does on {begin.date()}", "effective_from")
+        if self.partition.begin and self.effective_from <= self.partition.begin:
+            message = f"no partition is before {self.effective_from}: `begin` is"
+            raise Mistake(f"{message} {self.partition.begin}", "effective_from")
         return self
 
     @field_validator("inputs")

@@ -106,6 +106,12 @@ def _usable(node: Node, old: Member) -> Member:
         raise _problem(node, f"At {_named(node)}, {node.id} has no SQL.")
     if old.sql.error is not None:
         raise _problem(node, f"At {_named(node)}, the SQL does not parse: {old.sql.error}.")
+    if thawed := sorted({*old.node.frozen} - {*node.frozen}):
+        message = (
+            f"At {_named(node)}, the history of {' and '.join(thawed)} is frozen, and not here,"
+        )
+        hint = f"Add to inputs:  - {{ref: {thawed[0]}, history: frozen}}"
+        raise _problem(node, f"{message} so its old partitions would be built anew.", hint)
     for name, is_own in old.node.uses:
         if not is_own and not name.startswith((FILE, MACRO)):
             message = f"At {_named(node)}, {node.id} uses `{name}`, whose value is not of a commit."

@@ -3,6 +3,7 @@ engine's over all of them, which a file more may change."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,8 @@ from seeknal_git.sql.readers import NO_VALUES, json_select
 from seeknal_git.sql.statement import Columns
 from seeknal_git.sql.widening import TEXT, is_number, wider
 
+# The end of a name that the engine gives to a column whose own is taken.
+_NUMBERED = re.compile(r"_\d+$")
 _DECLARED = ", unless the node declares its type"
 # The types of a text in JSON.
 _TEXTS = (TEXT, "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIME", "UUID")
@@ -54,7 +57,25 @@ def _together(source: Node, opened: Opened) -> Guess:
         raise Unfit(
             next((file.path for file in opened.files if file.path in message), first), message
         ) from exc
+    _refuse_alike(source, opened, columns)
     return Guess(columns, files=tuple((file.path, ()) for file in opened.files))
+
+
+def _refuse_alike(source: Node, opened: Opened, columns: Columns) -> None:
+    """Raise Unfit if two keys differ in case alone: the engine gives one of them a name that no
+    file has, and finds nothing there once types are said."""
+    from seeknal_git.sql.ragged import has_values
+
+    types = dict(columns)
+    for name, word in columns:
+        other = _NUMBERED.sub("", name)
+        twins = [twin for twin in types if folded(twin) == folded(other) and twin != name]
+        if other == name or not twins or word == NO_VALUES:
+            continue
+        said = json_select(source.definition["options"], {name: NO_VALUES})
+        if not has_values(said, opened.paths, [name])[0]:
+            message = f"two of its keys are {twins[0]}, in other cases; columns have one case"
+            raise Unfit(opened.files[0].path, message)
 
 
 def _united(source: Node, opened: Opened, per_file: Sequence[Mapping[str, Any]]) -> Columns:

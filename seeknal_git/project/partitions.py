@@ -44,6 +44,9 @@ class Layout:
     is_stated: bool = False
     # Whether the SQL asks for the partition that is built.
     has_marks: bool = False
+    # Whether rows outside are looked for if they are an error; SQL that asks for its partition says
+    # itself which rows it takes.
+    looks_outside: bool = True
 
     @property
     def is_apart(self) -> bool:
@@ -175,7 +178,11 @@ class Layouts:
         names = [name for name, _ in graph.columns[identifier] or ()]
         found = locality(parsed(sql)[0], inputs, names, own.by, own.every or BUCKET)
         if found.is_local:
-            return Layout(own, windows, bool(stated), has_marks(sql))
+            earliest = graph.members[identifier]
+            while earliest.earlier:  # it decides the rows outside
+                earliest = earliest.earlier
+            looks = not has_marks(earliest.node.sql or "")
+            return Layout(own, windows, bool(stated), has_marks(sql), looks)
         line = node.line("partition")
         if found.location is not None:
             return Undivided(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import STATE, STATE_SCHEMA, folded, quote
-from seeknal_git.sql.engine import SqlError
+from seeknal_git.sql.engine import SqlError, as_subquery
 from seeknal_git.sql.partition_values import in_partition
 from seeknal_git.sql.partitioning import Ordinal, Partitioning
 from seeknal_git.sql.ranges import is_among, ranges_in, ranges_of, spelled
@@ -263,7 +263,7 @@ def _rows_with(
 ) -> str:
     """Rows with a number each. conditions: of each, one holds."""
     given = sql or order.blueprint.sql
-    rows = f"SELECT {number} AS {NUMBER}, {_names(order)} FROM ({given}\n) AS _rows"
+    rows = f"SELECT {number} AS {NUMBER}, {_names(order)} FROM {as_subquery(given)} AS _rows"
     if order.partitioning.outside == "drop":
         conditions = [*conditions, [order.partitioning.inside(_ordinal(order))]]
     where = " AND ".join(f"({' OR '.join(either)})" for either in conditions)

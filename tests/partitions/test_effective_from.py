@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Repo, Templates, examples
-from tests.partitions.shop import DAYS, Raw, Transform, begin, shown, truth, write_nodes
+from tests.partitions.shop import DAYS, TRANSFORMS, Raw, Transform, begin, shown, truth, write_nodes
 from tests.partitions.test_law import ORDER
 
 ORDERS = {
@@ -243,6 +243,8 @@ HEX = "0123abc"
             f"`before` names {HEX}, which is not in this clone",
             4,
         ),
+        ("effective_from: 2026-01-01\nbefore: REV\n", "No partition is before 2026-01-01", 3),
+        ("effective_from: 2026-01-04\nbefore: ''\n", "needs the commit whose code stays", 3),
         ("effective_from: 4th\nbefore: REV\n", "a date such as 2024-01-01", 3),
     ],
 )
@@ -358,6 +360,45 @@ def test_a_feature_group_keeps_its_earlier_code_too(shop: Repo) -> None:
     assert table["partitions"]["built"] == ["2026-01-04", "2026-01-05"]
     rows = {row[1].day: int(row[2]) for row in shown(shop)["spent"]}
     assert rows == {1: 10, 2: 20, 3: 30, 4: 80, 5: 100}
+
+
+def test_rows_outside_are_told_if_the_earlier_code_does_not_ask_for_its_partition(
+    shop: Repo,
+) -> None:
+    path = "seeknal/sources/orders.yml"
+    shop.replace(path, "begin: 2026-01-01}", "begin: 2026-01-01, outside: keep}")
+    shop.commit("Keep all orders")
+    shop.seeknal("run")
+    until = TWICE.sql.replace("GROUP BY 1", "WHERE ordered_at < $end GROUP BY 1")
+    write(shop, replace(TWICE, sql=until), rev(shop))
+    shop.commit("Twice")
+    shop.seeknal("run")
+    Raw({**ORDERS, 9: ("2025-12-31 10:00:00", 1, 9)}, {}, {1: "Rome"}).write(shop)
+    told = shop.seeknal("run", code=1)
+    assert "1 row falls into no partition" in " ".join((told.out + told.err).split())
+
+
+def test_a_past_that_the_earlier_code_had_frozen_stays_frozen(shop: Repo) -> None:
+    by_town = TRANSFORMS["by_town"]
+    frozen = ("source.orders", "{ref: source.customers, history: frozen}")
+    write_nodes(shop, {"daily": replace(by_town, inputs=frozen)})
+    shop.git("rm", "--quiet", "seeknal/transforms/monthly.yml")
+    shop.commit("By town")
+    shop.seeknal("run")
+    write(
+        shop,
+        replace(DAILY, sql=DAILY.sql.replace("count(*) AS orders", "'all' AS town")),
+        rev(shop),
+    )
+    assert "the history of source.customers is frozen, and not here" in problem(shop)
+    own = replace(
+        DAILY, sql=DAILY.sql.replace("count(*) AS orders", "'all' AS town"), inputs=frozen
+    )
+    write(shop, own, rev(shop))
+    shop.commit("From then on of all towns")
+    Raw(dict(ORDERS), {}, {1: "Bonn", 2: "Bonn"}).write(shop)
+    assert built(shop) == ["2026-01-04", "2026-01-05"]
+    assert [row[1] for row in shown(shop)["daily"]] == ["Oslo", "Rome", "Oslo", "all", "all"]
 
 
 def test_a_plan_says_which_code_stays(shop: Repo) -> None:

@@ -105,10 +105,6 @@ TOGETHER = {
         "data/1.json: the column a is STRUCT(b BIGINT, c BIGINT) there, and STRUCT(b BIGINT) in "
         "data/0.json. All files are read at each load, unless the node declares its type",
     ),
-    "a key in another case": (
-        ['{"id": 1}', '{"ID": 2}'],
-        "data/1.json: the column ID is written id in data/0.json. All files are read at each load",
-    ),
     "no objects": (
         ["[1, 2]", "[3]"],
         "data/0.json: its rows are no objects. All files are read at each load",
@@ -232,3 +228,22 @@ def as_texts(sql: str, paths: list[Path], guess: Guess) -> Counter[Any]:
     """The rows of some files. Two types may write a value in the same way."""
     columns = ", ".join(f'"{name}"::VARCHAR' for name, _ in guess.columns)
     return Counter(asked(f"SELECT {columns} FROM ({sql})", *paths))
+
+
+def test_keys_of_two_files_that_differ_in_case_alone_are_refused(repo: Repo) -> None:
+    make(repo, ['{"id": 1}', '{"ID": 2}'])
+    said = repo.seeknal("run", code=1)
+    assert "two of its keys are id, in other cases" in " ".join((said.out + said.err).split())
+
+
+@pytest.mark.parametrize("more", ["", "schema: [{name: a, data_type: DOUBLE}]\n"])
+@pytest.mark.parametrize("table", ["data/*.json", "data/0.json"])
+def test_keys_that_differ_in_case_alone_are_refused(repo: Repo, table: str, more: str) -> None:
+    """The engine calls the second `A_1`, and finds nothing under that name once types are said."""
+    make(repo, ['{"a": 1, "A": 2}'], more)
+    repo.replace("seeknal/sources/events.yml", "data/*.json", table)
+    said = repo.seeknal("run", code=1)
+    assert "two of its keys are a, in other cases" in " ".join((said.out + said.err).split())
+    deliver(repo, 0, '{"a": 1, "a_1": 2}')
+    repo.seeknal("run")
+    assert rows(repo) == [(1, 2)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.conftest import Repo, Templates
-from tests.partitions.shop import SOURCES, Raw, Transform, begin, shown, truth
+from tests.partitions.shop import SOURCES, Raw, Transform, begin, shown, truth, write_nodes
 
 ORDERS = {
     1: ("2026-01-01 10:00:00", 1, 10),
@@ -418,3 +418,11 @@ def test_many_nodes_of_a_layer_are_divided_by_several_workers(daily: Repo) -> No
         node = Transform(sql, DAILY.inputs, DAILY.partition)
         daily.write(f"seeknal/transforms/sums_{number}.yml", node.yml(f"sums_{number}"))
     assert len(partitions(daily)) == 24
+
+
+@pytest.mark.parametrize("end", [";", "; -- the end", "\n-- the end", ";\n;"])
+def test_a_semicolon_ends_the_sql_of_a_node_in_pieces_too(daily: Repo, end: str) -> None:
+    write_nodes(daily, {**TRANSFORMS, "daily": replace(DAILY, sql=f"{DAILY.sql}{end}")})
+    daily.commit("The end")
+    daily.seeknal("run", "--full")
+    assert shown(daily) == truth(daily.path, TRANSFORMS)
