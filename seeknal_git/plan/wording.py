@@ -151,12 +151,14 @@ def _form(old: Node, new: Node) -> Iterator[str]:
     words = {"table": "a table now", "view": "a view now"}
     if old.materialized != new.materialized:
         yield words.get(new.materialized, "ephemeral now: no environment shows it any more")
-    if old.storage != new.storage:
-        yield (
-            "partitions changed"
-            if old.storage and new.storage
-            else ("in partitions now" if new.storage else "in one table now")
-        )
+    before, after = ({**node.partition, "frozen": ()} for node in (old, new))
+    if not (old.partition and new.partition):
+        if old.partition or new.partition:
+            yield "in partitions now" if new.partition else "in one table now"
+    elif before != after:
+        yield "partitions changed"
+    yield from (f"history of {read} frozen" for read in new.frozen if read not in old.frozen)
+    yield from (f"history of {read} not frozen" for read in old.frozen if read not in new.frozen)
 
 
 def _flat(document: Mapping[str, Any]) -> dict[str, Any]:

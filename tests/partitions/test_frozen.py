@@ -106,6 +106,7 @@ def test_to_freeze_and_to_thaw_are_breaking(frozen: Repo) -> None:
     frozen.commit("Thaw")
     (change,) = frozen.plan()["changes"]
     assert (change["node"], change["category"]) == ("transform.by_town", "BREAKING")
+    assert change["what"] == ["history of source.customers not frozen"]
     frozen.seeknal("run")
     assert towns(frozen, "dev") == [(1, "Bonn", 10), (2, "Bonn", 20)]
 
