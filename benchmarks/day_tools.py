@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import duckdb
 
@@ -181,20 +181,32 @@ class Seeknal:
         return None if name == "told" else cost(seeknal("run"), self.data.folder)
 
 
-@dataclass(frozen=True, slots=True)
-class Dbt:
+@dataclass(frozen=True)
+class _Other:
+    """A tool that has a project of its own in a folder."""
+
+    files: ClassVar[Mapping[str, str]]  # of the project, by their paths
     data: Data
     folder: Path
     program: Path
-    name: str = "dbt"
-    schema: str = "prod"
 
     @property
     def database(self) -> Path:
         return self.folder / "warehouse.duckdb"
 
     def forget(self) -> None:
-        _write(self.folder, _DBT, self.data)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name, text in self.files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.replace("FILES", self.data.files))
+
+
+@dataclass(frozen=True)
+class Dbt(_Other):
+    files = _DBT
+    name: str = "dbt"
+    schema: str = "prod"
 
     def step(self, name: str) -> Cost | None:
         last = self.data.last
@@ -207,20 +219,11 @@ class Dbt:
         return cost([str(self.program), "--quiet", "run", *between], self.folder)
 
 
-@dataclass(frozen=True, slots=True)
-class SqlMesh:
-    data: Data
-    folder: Path
-    program: Path
+@dataclass(frozen=True)
+class SqlMesh(_Other):
+    files = _SQLMESH
     name: str = "SQLMesh"
     schema: str = "shop"
-
-    @property
-    def database(self) -> Path:
-        return self.folder / "warehouse.duckdb"
-
-    def forget(self) -> None:
-        _write(self.folder, _SQLMESH, self.data)
 
     def step(self, name: str) -> Cost | None:
         now = self.data.last if name in {"first", "nothing"} else self.data.last + _DAY
@@ -231,12 +234,3 @@ class SqlMesh:
         }.get(name, ["--run"])
         arguments = ["plan", "--auto-apply", "--no-prompts", "--execution-time", str(now), *more]
         return cost([str(self.program), *arguments], self.folder)
-
-
-def _write(folder: Path, files: Mapping[str, str], data: Data) -> None:
-    """A project as nobody has run it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.replace("FILES", data.files))

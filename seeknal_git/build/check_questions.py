@@ -42,8 +42,7 @@ Answers = Mapping[tuple[str, int], Sequence[Answered]]
 
 def earlier_answers(warehouse: Warehouse, work: Work) -> Answers:
     """The checks to make that look at each row of a node by itself, if that may be in pieces, with
-    their earlier answers. They are found before there are workers, as the engine's parser answers
-    one thread at a time."""
+    their earlier answers, which are looked up together."""
     graph = work.graph
     checks = {
         (node, number): targets_of_check(graph, node, number)[0]
@@ -51,6 +50,8 @@ def earlier_answers(warehouse: Warehouse, work: Work) -> Answers:
         for number in numbers
         if _is_row_by_row(work, node, number)
     }
+    if not checks:
+        return {}
     snapshots = {} if work.options.full else _in_pieces(work.inventory.there.values())
     asked = {
         key: [

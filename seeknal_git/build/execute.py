@@ -58,8 +58,7 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
 
 
 def _layouts(work: Work) -> Layouts:
-    """The layouts of all nodes to build. They are found before there are workers, as the engine's
-    parser answers one thread at a time."""
+    """The layouts of all nodes to build, found once, before workers share them."""
     layouts = Layouts(work.graph)
     for node in work.graph.structure.pieces.keys() & work.reasons.keys():
         layouts.of(node)

@@ -30,8 +30,8 @@ class EarlierCode:
 def earlier_codes(
     graph: BoundGraph, nodes: Iterable[str], root: DataRoot
 ) -> dict[str, EarlierCode]:
-    """Node → its earlier code, if that can be divided too. Found before there are workers, as the
-    engine's parser answers one thread at a time."""
+    """Node → its earlier code, if that can be divided too. Found before there are workers: to bind
+    it may start processes, and a fork beside busy threads is not safe."""
     found = {
         node: _earlier_code(graph, node, root) for node in nodes if node in graph.structure.pieces
     }

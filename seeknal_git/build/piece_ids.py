@@ -71,6 +71,6 @@ def mark_of(inventory: Inventory, node: str, storage: str, store: Store | None) 
     """
     name, identity = built_again(storage), inventory.identities[node]
     if node in inventory.builds.again or inventory.builds.is_begun(identity):
-        return {name: identity.build or inventory.builds.begin(identity.text)}
+        return {name: inventory.builds.begin(identity.text)}
     pieces = store.pieces.values() if store else ()
     return next(({name: one.origins[name]} for one in pieces if name in one.origins), {})

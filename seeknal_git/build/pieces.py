@@ -93,23 +93,29 @@ class Pieces:
         wanted = {piece.ordinal: piece for piece in pieces_of}
         known = order.store.pieces if order.store else {}
         missing = [at for at, piece in wanted.items() if piece.id not in known]
-        order = replace(order, wanted=wanted, there=reading.ordinals)
-        if limit := self._limit(node.id):
-            part = _part(limit, reading, wanted)
-            order = replace(order, blueprint=replace(order.blueprint, part=part))
 
         def sql_of(some: Sequence[Ordinal]) -> str:
-            sql = rendering({**relations, **reading.relations(some)}).sql
-            return in_partition(sql, layout.partitioning, some[0]) if layout.is_apart else sql
+            return rendering({**relations, **reading.relations(some)}).sql
 
+        statements: Iterable[tuple[Sequence[Ordinal], str]]
         if layout.is_apart:
-            together: Sequence[Sequence[Ordinal]] = [[at] for at in missing]
+            of = layout.partitioning
+            statements = (([at], in_partition(sql_of([at]), of, at)) for at in missing)
         else:
-            together = batches(builder, reading, missing)
-            order = replace(order, blueprint=replace(order.blueprint, sql=sql_of(missing)))
-        statements = ((some, sql_of(some)) for some in together)
-        order = replace(order, statements=statements, is_apart=layout.is_apart)
-        made = builder.build_pieces(replace(order, before=self.stages.get(node.id)))
+            statements = ((some, sql_of(some)) for some in batches(builder, reading, missing))
+            whole = replace(whole, sql=sql_of(missing))
+        if limit := self._limit(node.id):
+            whole = replace(whole, part=_part(limit, reading, wanted))
+        order = replace(
+            order,
+            blueprint=whole,
+            wanted=wanted,
+            there=reading.ordinals,
+            statements=statements,
+            is_apart=layout.is_apart,
+            before=self.stages.get(node.id),
+        )
+        made = builder.build_pieces(order)
         if isinstance(made, Stage):
             self.stages[node.id] = made
         return made

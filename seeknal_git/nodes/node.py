@@ -100,7 +100,6 @@ class Node:
     materialized: str = "table"
     # How its rows are kept in pieces, see `nodes/partition.py`; empty if they are one table.
     partition: Mapping[str, Any] = field(default_factory=dict)
-
     # The first day of its code (`from`), and the commit whose code decides the partitions before;
     # once both are one SELECT, also the lines of its own part (`lines`). Mostly empty.
     earlier: Mapping[str, Any] = field(default_factory=dict)

@@ -20,6 +20,8 @@ from seeknal_git.project.references import target_of
 from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.statement import Reading, Reference, rendered
 
+_SHORT = 12  # letters of a commit in a message
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -28,9 +30,6 @@ class Reader:
     # Some files of nodes, path → blob, of another tree: the nodes, and the problems.
     files: Callable[[Vocabulary, Mapping[str, str]], tuple[Sequence[Member], Sequence[Problem]]]
     statement: Callable[[str], Reading]  # the tables that a statement names
-
-
-_SHORT = 12  # letters of a commit in a message
 
 
 def with_earlier(

@@ -107,13 +107,13 @@ def _need_said(path: str, guess: Mapping[str, Any], declared: set[str]) -> None:
 
 
 def _need_one_spelling(paths: Sequence[str], per_file: Sequence[Mapping[str, Any]]) -> None:
-    """Raise _Apart for a key that two files write in other cases: the engine takes them for two."""
+    """Raise Unfit for a key that two files write in other cases: the engine takes them for two."""
     first: dict[str, tuple[str, str]] = {}
     for path, guess in zip(paths, per_file, strict=True):
         for name, _ in guess["columns"]:
             before, was = first.setdefault(folded(name), (path, name))
             if was != name:
-                raise _Apart(f"{path}: the column {name} is written {was} in {before}")
+                raise Unfit(path, f"its key {name} is written {was} in {before}")
 
 
 def _united_type(

@@ -71,7 +71,8 @@ def origins_of(
 
 def _deciding(node: Node, behind: Mapping[str, Origins], inputs: Iterable[str]) -> list[Origins]:
     """The origins of some inputs of a node, as far as they decide it."""
-    return [NOTHING if read in node.frozen else behind[read] for read in inputs]
+    frozen = node.frozen
+    return [NOTHING if read in frozen else behind[read] for read in inputs]
 
 
 def _in_parts(anatomy: Anatomy, inputs: Sequence[Origins], own: int) -> Origins:

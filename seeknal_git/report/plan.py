@@ -245,8 +245,8 @@ def _summary(planned: Planned, found: Found | None) -> str:
 
 
 def _doubts(planned: Planned, found: Found | None) -> list[str]:
-    """The things that are missing: a warehouse that can be read, tables that the plan re-uses, raw
-    data."""
+    """The nodes with a frozen history; and the things that are missing: a warehouse that can be
+    read, tables that the plan re-uses, raw data."""
     lines = _frozen(planned)
     if found is not None and found.unread:
         lines.append(f"The warehouse was not read, so this plan goes by git alone: {found.unread}")

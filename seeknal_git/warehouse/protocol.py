@@ -239,7 +239,7 @@ class Deliveries(Protocol):
     def write_changed(self, delivery: Delivery, before: str, target: Path) -> Changed | None:
         """Write those folders of a partitioned delivery whose rows are not those of an earlier
         snapshot. Returns None, and writes nothing, if the whole has to be written: because the
-        two are not in pieces of one table, or because the pieces do not tell. Raises SqlError.
+        two have other columns, or because their pieces do not tell. Raises SqlError.
 
         before: the table of the earlier snapshot. target: as for `write`.
         """

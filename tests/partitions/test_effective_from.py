@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.conftest import Repo, Templates, examples
 from tests.partitions.shop import DAYS, TRANSFORMS, Raw, Transform, begin, shown, truth, write_nodes
 from tests.partitions.test_law import ORDER
+from tests.partitions.test_partitions import MONTHLY
 
 ORDERS = {
     number: (f"2026-01-0{number} 10:00:00", 1 + number % 2, 10 * number) for number in range(1, 6)
@@ -24,12 +25,6 @@ DAILY = Transform(
     "FROM source.orders GROUP BY 1",
     ("source.orders",),
     DAYS,
-)
-MONTHLY = Transform(
-    "SELECT date_trunc('month', day) AS month, sum(amount) AS amount\n"
-    "FROM transform.daily GROUP BY 1",
-    ("transform.daily",),
-    "{by: month, every: month, begin: 2026-01-01}",
 )
 NODES = {"daily": DAILY, "monthly": MONTHLY}
 YML = "seeknal/transforms/daily.yml"
@@ -318,7 +313,7 @@ def remove_cache(repo: Repo) -> None:
 
 
 def test_many_such_nodes_are_built_side_by_side(shop: Repo) -> None:
-    """The engine's parser answers one thread at a time."""
+    """A connection mixes up the answers to two threads."""
     nodes = {
         f"daily{n}": replace(DAILY, sql=DAILY.sql.replace("amount)", f"amount + {n})"))
         for n in range(12)

@@ -54,8 +54,8 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class InPieces:
-    """The pieces of a snapshot to build. `blueprint.sql` gives the columns of a table that is
-    new; of a source, its rows."""
+    """The pieces of a snapshot to build. `blueprint.sql` gives the rows of all of them that are
+    missing, or of the whole node if each has its own statement; of a source, all rows."""
 
     blueprint: Blueprint
     storage: str  # the key of the table: everything that its rows have in common

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -68,9 +68,6 @@ class Form:
         begin, end = other.span(label)
         found = self.overlapping((moved(begin, -after), moved(end, before)))
         return found | {None} if label is None else found
-
-    def other(self, **changes: object) -> Form:
-        return replace(self, **changes)  # type: ignore[arg-type]
 
 
 _LONGER = {

@@ -450,10 +450,10 @@ def _form(draw: Draw, made: Node, reads: Sequence[Shape]) -> Form | None:
             form = draw_form(made.time, False, made.wild, chance)
             if chance.random() < 0.4:
                 first = chance.choice(every).every
-                form = form.other(every="day" if first == "hour" and made.time == "d" else first)
+                form = replace(form, every="day" if first == "hour" and made.time == "d" else first)
         else:
             return None
-    return form.other(outside="drop") if chance.random() < 0.06 else form
+    return replace(form, outside="drop") if chance.random() < 0.06 else form
 
 
 def _rolling(name: str, draw: Draw) -> Node:

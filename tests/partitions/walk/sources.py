@@ -163,7 +163,8 @@ _WRITTEN: dict[Path, File] = {}
 
 
 def _is_calm(values: Mapping[str, Value], time: str) -> bool:
-    return values.get(time, "") >= "2026-02" and "k" in values  # type: ignore[operator]
+    moment = values.get(time)
+    return isinstance(moment, str) and moment >= "2026-02" and "k" in values
 
 
 def type_of(name: str, source: Source) -> str:
