@@ -66,7 +66,8 @@ clean:  ## remove the environments and all caches
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): WANTED = -e .
-$(DEV):     WANTED = -e . --group dev
+# The version of DuckDB whose extensions are packages is tested with servers, too.
+$(DEV):     WANTED = -e . --group dev $(if $(filter 1.5.5,$(DUCKDB)),--group servers)
 $(DEV):     PIP_OF_GROUPS = $(PIP) --upgrade pip
 $(RUNTIME) $(DEV): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,181 @@
+"""Servers that tests start by themselves, on free ports of this machine: PostgreSQL, and an object
+store that speaks S3.
+
+Each is started once for a worker, and ends with it. Where its programs are not installed, a test
+that asks for it is skipped; in CI they are there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from seeknal_git.sql.extensions import packaged
+
+_PROGRAMS = "/usr/lib/postgresql/*/bin"
+_SECONDS = 60  # until a server answers
+
+
+def need_extensions(*names: str) -> None:
+    """Skip a test unless these extensions are installed as packages, for this version of DuckDB."""
+    if missing := [name for name in names if packaged(name) is None]:
+        pytest.skip(f"no package has {', '.join(missing)} for this DuckDB")
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server. Its superuser is `lake`, who needs no password."""
+
+    folder: Path
+    port: int
+    programs: Path
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def database(self) -> str:
+        """A new, empty database, as the engine's extension and libpq name it."""
+        name = f"lake_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name}", "postgres")
+        return self.address(name)
+
+    def address(self, database: str, user: str = "lake") -> str:
+        return f"dbname={database} host=127.0.0.1 port={self.port} user={user}"
+
+    def execute(self, sql: str, database: str) -> str:
+        """What psql prints, without headings."""
+        where = self.address(database) if "=" not in database else database
+        command = [str(self.programs / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", where, "-c", sql]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def stop(self) -> None:
+        self._control("stop", "--mode", "immediate")
+
+    def start(self) -> None:
+        options = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c fsync=off"
+        options += f" -c unix_socket_directories={self.folder} -c max_connections=300"
+        log = str(self.folder / "log")
+        self._control("start", "--wait", "--log", log, "--options", options)
+
+    def _control(self, *words: str) -> None:
+        as_owner(str(self.programs / "pg_ctl"), "-D", str(self.folder / "data"), *words)
+
+
+def as_owner(*command: str) -> None:
+    """Execute a command as somebody else than root, whom PostgreSQL refuses."""
+    user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+    done = subprocess.run(
+        command,
+        cwd="/",
+        user=user.pw_uid if user else None,
+        group=user.pw_gid if user else None,
+        extra_groups=[] if user else None,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def postgres_programs() -> Path | None:
+    found = sorted(Path("/").glob(f"{_PROGRAMS[1:]}/pg_ctl"))
+    named = shutil.which("pg_ctl")
+    return found[-1].parent if found else Path(named).parent if named else None
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="seeknal-postgres-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        as_owner(
+            str(programs / "initdb"),
+            *("-D", str(folder / "data"), "-U", "lake", "-A", "trust", "-E", "UTF8", "-N"),
+        )
+        server = Postgres(folder, free_port(), programs)
+        server.start()
+        yield server
+        with contextlib.suppress(AssertionError):  # a test may have stopped it
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Store:
+    """An object store. Every key is accepted."""
+
+    port: int
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def bucket(self) -> str:
+        """A new, empty bucket."""
+        name = f"bucket-{next(self._numbers)}"
+        self.put(name)
+        return name
+
+    def put(self, path: str, content: bytes = b"") -> None:
+        request = urllib.request.Request(
+            f"http://{self.endpoint}/{path}", data=content, method="PUT"
+        )
+        request.add_header(
+            "Authorization", "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/s3/aws4"
+        )
+        urllib.request.urlopen(request, timeout=_SECONDS).close()
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[Store]:
+    if find_spec("moto") is None:
+        pytest.skip("moto is not installed")
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/moto-api/", server)
+        yield Store(port)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _SECONDS
+    while time.monotonic() < until and server.poll() is None:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            urllib.request.urlopen(address, timeout=_SECONDS).close()
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the server at {address} does not answer")
