@@ -108,6 +108,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 View = tuple[tuple[str, ...], list[tuple[Any, ...]]]
 
+# The environments that are there, with the branch and the last use of each.
+ENVIRONMENTS = """(
+    SELECT schema_name, any_value(branch) AS branch, max(used_at) AS used_at
+    FROM _seeknal.environments e WHERE publication_id > coalesce((
+        SELECT max(publication_id) FROM _seeknal.runs r
+        WHERE r.schema_name = e.schema_name AND status = 'removed'
+    ), -1) GROUP BY schema_name
+)"""
+
 # The variable with the folder where all workers of a session share what takes long to make. pytest
 # and the tests import this module under two names, so it is none of the module.
 _SHARED = "TESTS_SHARED"
@@ -281,14 +290,16 @@ class Repo:
         return [node for node, table in self.snapshots() if (node, table) not in before]
 
     def publications(self) -> int:
-        return int(self.numbers("SELECT count(*) FROM _seeknal.publications")[0][0])
+        return len(self.numbers("SELECT DISTINCT schema_name, id FROM _seeknal.publications"))
+
+    def environments(self) -> list[str]:
+        """The branches whose environments are there."""
+        return [name for (name,) in self.numbers(f"SELECT branch FROM {ENVIRONMENTS} ORDER BY ALL")]
 
     def promotions(self) -> int:
         """How many publications of production there are."""
-        return int(
-            self.numbers("SELECT count(*) FROM _seeknal.publications WHERE schema_name = 'main'")[
-                0
-            ][0]
+        return len(
+            self.numbers("SELECT DISTINCT id FROM _seeknal.publications WHERE schema_name = 'main'")
         )
 
     def snapshots(self) -> list[tuple[str, str]]:

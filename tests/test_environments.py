@@ -13,7 +13,7 @@ import typer
 
 from seeknal_git.cli import application
 from seeknal_git.names import schema_of
-from tests.conftest import Repo, Templates, make_published
+from tests.conftest import ENVIRONMENTS, Repo, Templates, make_published
 
 DAILY = "seeknal/transforms/daily.yml"
 
@@ -56,8 +56,7 @@ def pruned(repo: Repo) -> list[str]:
     listed = repo.seeknal("env", "prune", "--json").json
     goes = {each["schema"]: each["branch"] for each in listed["environments"]}
     schemas = [
-        schema
-        for (schema,) in repo.numbers("SELECT schema_name FROM _seeknal.environments ORDER BY 1")
+        schema for (schema,) in repo.numbers(f"SELECT schema_name FROM {ENVIRONMENTS} ORDER BY 1")
     ]
     before = {schema: repo.views(schema) for schema in schemas}
     done = repo.seeknal("env", "prune", "--yes", "--json").json

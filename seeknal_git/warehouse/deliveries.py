@@ -15,7 +15,7 @@ from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.forms import delivered
 from seeknal_git.warehouse.model.clock import now
 from seeknal_git.warehouse.model.deliveries import Changed, DeliveredPath, Delivery
-from seeknal_git.warehouse.state_tables import with_later_columns
+from seeknal_git.warehouse.state_tables import of_living, with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -94,7 +94,7 @@ def _last_of_each_path(before: bool) -> str:
     counts = f"AND snapshot_id <> '' AND coalesce(publication_id, ({publication}), 0) <= $2"
     return (
         "SELECT definition::JSON ->> 'path' AS place, node, snapshot_id, path, table_name, "
-        f"definition, content FROM {with_later_columns('exposures')} "
+        f"definition, content FROM {of_living('exposures')} "
         f"WHERE schema_name = $1 {counts if before else ''} "
         "QUALIFY row_number() OVER (PARTITION BY node, path, place ORDER BY number DESC) = 1 "
         "ORDER BY number"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
+from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
 from seeknal_git.warehouse import catalog, protocol, publish, runs, unused_tables
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import commit_id
 from seeknal_git.warehouse.model.environments import EnvironmentRecord, Foreign, Published
 from seeknal_git.warehouse.shown import shown
-from seeknal_git.warehouse.state_tables import OF_ENVIRONMENTS, TABLES_OF_VIEW, with_later_columns
+from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, of_living
 
 if TYPE_CHECKING:
     from seeknal_git.sql.statement import Columns
@@ -26,8 +26,8 @@ _MISSING = f"""
 WITH
     shown AS (
         SELECT schema_name, node, {TABLES_OF_VIEW} AS tables
-        FROM {with_later_columns("publication_nodes")}
-        WHERE schema_name IN (SELECT schema_name FROM {STATE}.environments)
+        FROM {of_living("publication_nodes")}
+        WHERE schema_name IN (SELECT schema_name FROM {of_living("environments")})
         QUALIFY row_number() OVER (
             PARTITION BY schema_name, node ORDER BY publication_id DESC
         ) = 1
@@ -50,9 +50,9 @@ class EnvironmentViews(protocol.Environments):
     def all(self) -> dict[str, EnvironmentRecord]:
         rows = self.connection.execute(
             "SELECT schema_name, any_value(branch), "
-            f"(SELECT arg_max(commit_id, id) FROM {STATE}.publications p "
+            f"(SELECT arg_max(commit_id, id) FROM {of_living('publications')} p "
             "WHERE p.schema_name = e.schema_name), min(created_at), max(used_at) "
-            f"FROM {STATE}.environments e GROUP BY schema_name ORDER BY schema_name"
+            f"FROM {of_living('environments')} e GROUP BY schema_name ORDER BY schema_name"
         ).fetchall()
         return {
             schema: EnvironmentRecord(schema, branch, commit_id(commit), created_at, used_at)
@@ -108,8 +108,6 @@ class EnvironmentViews(protocol.Environments):
             # `main` is the engine's own, which it does not drop.
             if schema != "main" and catalog.is_empty(connection, schema):
                 connection.execute(f"DROP SCHEMA IF EXISTS {qualified(WAREHOUSE, schema)}")
-            for table in OF_ENVIRONMENTS:
-                connection.execute(f"DELETE FROM {STATE}.{table} WHERE schema_name = $1", [schema])
             runs.record_deletion(connection, schema)
         return yours
 

@@ -22,7 +22,7 @@ from seeknal_git.warehouse.forms import identifier
 from seeknal_git.warehouse.model.histories import OF_PRODUCTION, Addition, Version
 from seeknal_git.warehouse.model.queries import Query, marked, relation
 from seeknal_git.warehouse.model.snapshots import Blueprint, Snapshot
-from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, with_later_columns
+from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, of_living, with_later_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,9 +38,9 @@ _RATIO = 2
 # The last version of each history that production made and published. A rollback rewinds none, and
 # a production of another name goes on with it. A branch may show a version of production, too.
 _NEWEST = f"""
-SELECT n.*, s.identity, s.build FROM {with_later_columns("publication_nodes")} AS n
+SELECT n.*, s.identity, s.build FROM {of_living("publication_nodes")} AS n
 JOIN {with_later_columns("snapshots")} AS s ON s.id = n.snapshot_id
-JOIN {with_later_columns("publications")} AS p
+JOIN {of_living("publications")} AS p
     ON p.schema_name = n.schema_name AND p.id = n.publication_id
 WHERE starts_with(n.node, '{CHANGES}.') AND starts_with(s.build, '{OF_PRODUCTION}')
     AND p.restores IS NULL

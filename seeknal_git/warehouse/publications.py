@@ -12,7 +12,7 @@ from seeknal_git.warehouse import protocol, publish
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.forms import commit_id, texts
 from seeknal_git.warehouse.model.publications import Move, Outcome, Publication, Record, Warned
-from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, with_later_columns
+from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW, of_living
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +28,7 @@ SELECT publication_id, node,
     rows_before, rows_after, built
 FROM (
     SELECT *, lag(table_name) OVER (PARTITION BY node ORDER BY publication_id) AS was
-    FROM {with_later_columns("publication_nodes")} WHERE schema_name = $1
+    FROM {of_living("publication_nodes")} WHERE schema_name = $1
 )
 WHERE publication_id IN (SELECT unnest($2::BIGINT[])) ORDER BY publication_id, node"""
 # A node is shown from the publication that points its view to a table until the next one that
@@ -40,7 +40,7 @@ WITH
         FROM (
             SELECT *, publication_id AS first,
                 lead(publication_id) OVER (PARTITION BY node ORDER BY publication_id) AS until
-            FROM {with_later_columns("publication_nodes")} WHERE schema_name = $1
+            FROM {of_living("publication_nodes")} WHERE schema_name = $1
         )
     ),
     there AS (
@@ -48,7 +48,7 @@ WITH
         WHERE database_name = 'warehouse' AND schema_name = $2
     )
 SELECT p.id, list(DISTINCT s.node ORDER BY s.node)
-FROM spans s JOIN {STATE}.publications p
+FROM spans s JOIN {of_living("publications")} p
     ON p.schema_name = $1 AND p.id >= s.first AND (s.until IS NULL OR p.id < s.until)
 WHERE s.table_name NOT IN (FROM there) GROUP BY p.id"""
 _ROWS = f"""
@@ -58,7 +58,7 @@ SELECT n.node,
         WHERE s.table_name = n.table_name
     ))
 FROM (
-    SELECT * FROM {with_later_columns("publication_nodes")}
+    SELECT * FROM {of_living("publication_nodes")}
     WHERE schema_name = $1 AND publication_id <= $2
     QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1
 ) n
@@ -92,26 +92,25 @@ class PublicationRecords(protocol.Publications):
         return dict(self.connection.execute(_ROWS, [schema, at]).fetchall())
 
     def warnings(self, schema: str) -> list[Warned]:
-        rows = self.connection.execute(
-            f"SELECT warnings FROM {STATE}.publications WHERE schema_name = $1 "
-            "ORDER BY id DESC LIMIT 1",
-            [schema],
-        ).fetchall()
-        return _warned(rows[0][0]) if rows else []
+        last = self.last(schema)
+        return list(last.warnings) if last else []
 
     def record_warnings(self, schema: str, warnings: Sequence[Warned]) -> None:
+        last = self.last(schema)
+        if last is None or list(last.warnings) == list(warnings):
+            return
         self.connection.execute(
-            f"UPDATE {STATE}.publications SET warnings = $1 WHERE schema_name = $2 "
-            f"AND id = (SELECT max(id) FROM {STATE}.publications WHERE schema_name = $2) "
-            "AND coalesce(warnings, '[]') <> $1",
-            [json.dumps(list(map(str, warnings))), schema],
+            f"INSERT INTO {STATE}.publications BY NAME "
+            "SELECT * EXCLUDE (number) REPLACE ($1 AS warnings) "
+            f"FROM {of_living('publications')} WHERE schema_name = $2 AND id = $3",
+            [json.dumps(list(map(str, warnings))), schema, last.id],
         )
 
     def _records(self, schema: str, most: str = "") -> list[Record]:
         rows = self.connection.execute(
             "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, "
-            "built, reused, removed, base, publisher, clone, edited, reason, warnings "
-            f"FROM {with_later_columns('publications')} WHERE schema_name = $1 "
+            f"built, reused, removed, base, publisher, clone, edited, reason, warnings "
+            f"FROM {of_living('publications')} WHERE schema_name = $1 "
             f"ORDER BY id DESC {most}",
             [schema],
         ).fetchall()

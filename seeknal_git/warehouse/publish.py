@@ -14,7 +14,7 @@ from seeknal_git.warehouse.forms import packed
 from seeknal_git.warehouse.model.clock import now
 from seeknal_git.warehouse.model.environments import Foreign, Published
 from seeknal_git.warehouse.model.publications import Outcome, Publication
-from seeknal_git.warehouse.state_tables import insert
+from seeknal_git.warehouse.state_tables import insert, of_living
 from seeknal_git.warehouse.view_queries import in_own_catalog, need_selects
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def publish(catalog: Catalog, publication: Publication) -> Outcome:
         changes = _changes(catalog, publication)
         need_selects(connection, changes.repointed)
         _repoint(connection, publication.schema, changes)
-        _touch(connection, publication.schema, publication.branch)
         number = _record(connection, publication, changes)
+        _touch(connection, publication.schema, publication.branch)
     repointed = {published.node for published in changes.repointed}
     return Outcome(
         tuple(published.node for published in changes.repointed),
@@ -129,15 +129,13 @@ def _repoint(connection: duckdb.DuckDBPyConnection, schema: str, changes: _Chang
 
 
 def _touch(connection: duckdb.DuckDBPyConnection, schema: str, branch: str) -> None:
-    """Record that an environment was used now. A clock that went back makes it no older."""
-    updated = connection.execute(
-        f"UPDATE {STATE}.environments SET used_at = greatest(used_at, $1) WHERE schema_name = $2",
-        [now(), schema],
-    ).fetchall()
-    if updated == [(0,)]:
-        connection.execute(
-            f"INSERT INTO {STATE}.environments VALUES ($1, $2, $3, $3)", [schema, branch, now()]
-        )
+    """Record that an environment was used now, after its last publication."""
+    connection.execute(
+        f"INSERT INTO {STATE}.environments "
+        "(schema_name, branch, created_at, used_at, publication_id) "
+        f"SELECT $1, $2, $3, $3, max(id) FROM {STATE}.publications WHERE schema_name = $1",
+        [schema, branch, now()],
+    )
 
 
 def _record(
@@ -151,7 +149,7 @@ def _record(
     ends_a_rollback = last is not None and last.rolled_back and publication.command == "run"
     if not (changes.repointed or changes.removed or is_new or ends_a_rollback):
         return None
-    number = last.number + 1 if last else 1
+    number = _next_number(connection, publication.schema)
     built = len(publication.built)
     nodes = sum(not is_entity(node) for node in publication.shows)
     values = {
@@ -183,18 +181,26 @@ def _record(
 class _Last:
     """The last publication of an environment."""
 
-    number: int
     commit: str
     rolled_back: bool
 
 
 def _last(connection: duckdb.DuckDBPyConnection, schema: str) -> _Last | None:
     rows = connection.execute(
-        f"SELECT id, commit_id, restores IS NOT NULL FROM {STATE}.publications "
+        f"SELECT commit_id, restores IS NOT NULL FROM {of_living('publications')} "
         "WHERE schema_name = $1 ORDER BY id DESC LIMIT 1",
         [schema],
     ).fetchall()
     return _Last(*rows[0]) if rows else None
+
+
+def _next_number(connection: duckdb.DuckDBPyConnection, schema: str) -> int:
+    """Also after those of an environment of that name which was deleted."""
+    rows = connection.execute(
+        f"SELECT coalesce(max(id), 0) + 1 FROM {STATE}.publications WHERE schema_name = $1",
+        [schema],
+    ).fetchall()
+    return int(rows[0][0])
 
 
 def _record_nodes(

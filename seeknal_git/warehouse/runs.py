@@ -38,17 +38,21 @@ class RunRecords(protocol.Runs):
     ) -> None:
         kept = json.dumps(dict(failures)) if failures else message
         self.connection.execute(
-            f"UPDATE {STATE}.runs SET ended_at = $1, status = $2, message = $3 WHERE id = $4",
+            f"INSERT INTO {STATE}.runs "
+            "(id, schema_name, command, started_at, ended_at, status, message) "
+            f"SELECT id, schema_name, command, started_at, $1, $2, $3 FROM {STATE}.runs "
+            "WHERE id = $4 LIMIT 1",
             [now(), status, kept, run_id],
         )
 
     def last(self, schema: str) -> Run | None:
         rows = self.connection.execute(
             f"SELECT schema_name, command, started_at, status, message FROM {STATE}.runs "
-            f"WHERE schema_name = $1 AND status <> '{REMOVED}' ORDER BY rowid DESC LIMIT 1",
+            "WHERE schema_name = $1 ORDER BY rowid DESC LIMIT 1",
             [schema],
         ).fetchall()
-        return _decoded(Run(*rows[0])) if rows else None
+        last = Run(*rows[0]) if rows else None
+        return None if last is None or last.status == REMOVED else _decoded(last)
 
 
 def _decoded(run: Run) -> Run:
@@ -74,9 +78,11 @@ def was_deleted(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
 
 
 def record_deletion(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
-    """Remember that an environment was there, for whoever asks it."""
+    """Record the end of an environment."""
     connection.execute(
-        f"INSERT INTO {STATE}.runs (id, schema_name, command, started_at, ended_at, status) "
-        f"VALUES ($1, $2, 'env delete', $3, $3, '{REMOVED}')",
+        f"INSERT INTO {STATE}.runs "
+        "(id, schema_name, command, started_at, ended_at, status, publication_id) "
+        f"SELECT $1, $2, 'env delete', $3, $3, '{REMOVED}', coalesce(max(id), 0) "
+        f"FROM {STATE}.publications WHERE schema_name = $2",
         [uuid.uuid4().hex, schema, now()],
     )

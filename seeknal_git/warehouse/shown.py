@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.warehouse.forms import identifier, query
 from seeknal_git.warehouse.model.environments import Published
-from seeknal_git.warehouse.state_tables import with_later_columns
+from seeknal_git.warehouse.state_tables import of_living
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,7 +23,7 @@ def shown(
     nodes that it re-pointed, so the last record of each node counts. folder: of kept files."""
     rows = connection.execute(
         "SELECT node, view_name, snapshot_id, table_name, fingerprint, query, reads "
-        f"FROM {with_later_columns('publication_nodes')} "
+        f"FROM {of_living('publication_nodes')} "
         "WHERE schema_name = $1 AND publication_id <= coalesce($2, publication_id) "
         "QUALIFY row_number() OVER (PARTITION BY node ORDER BY publication_id DESC) = 1",
         [schema, at],

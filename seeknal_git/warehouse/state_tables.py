@@ -6,15 +6,19 @@ data.
 | snapshots | table that was built, with its id, identity, node, fingerprint and data version |
 | pieces | piece of a partitioned node, by its table and number |
 | audits | check that was made: the rows that violate it, and all rows |
-| environments | environment: its schema, its branch, and when it was last used |
-| publications | time that an environment's views were re-pointed |
+| environments | use of an environment: its schema, its branch, and when it was used |
+| publications | time that an environment's views were re-pointed, or that its warnings changed |
 | publication_nodes | node that a publication re-pointed; without a snapshot, it was removed |
 | exposures | file that was delivered, from which table, and after which publication |
-| runs | run that had something to do, and how it ended |
+| runs | beginning of a run that had something to do, and end of one; end of an environment |
 | project | mark by which the clones of a project know their warehouse (see owner.py) |
 
-Rows are appended, and the last one counts. Clocks go back, so ids and the order of rows (`rowid`)
-say which is the last, never a time.
+Rows are appended, and the last one counts; only `gc` takes any away. So writers on several machines
+are in nobody's way. Clocks go back, so ids and the order of rows (`rowid`) say which is the last,
+never a time.
+
+An environment that was deleted leaves its rows. The record of its end, in `runs`, has the number of
+its last publication: rows with a greater number are of its next life.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
+from seeknal_git.warehouse.model.environments import REMOVED
 
 if TYPE_CHECKING:
     import duckdb
@@ -135,6 +140,8 @@ LATER_COLUMNS = {
         "query": "VARCHAR",
         "reads": "VARCHAR",
     },
+    "environments": {"publication_id": "BIGINT"},
+    "runs": {"publication_id": "BIGINT"},
     "exposures": {
         "publication_id": "BIGINT",
         "table_name": "VARCHAR",
@@ -152,8 +159,13 @@ _MAY_BE_NULL = {
     "publication_nodes": {"snapshot_id", "table_name", "fingerprint"},
     "runs": {"ended_at", "message"},
 }
-# The tables in which a row is about one environment.
-OF_ENVIRONMENTS = ("environments", "publications", "publication_nodes", "exposures", "runs")
+# Of tables in which a row is about one environment, the number of its publication.
+_NUMBER = {
+    "environments": "publication_id",
+    "publications": "id",
+    "publication_nodes": "publication_id",
+    "exposures": "publication_id",
+}
 
 STATE_TABLES = "; ".join(
     [
@@ -191,6 +203,25 @@ def with_later_columns(table: str) -> str:
     return (
         f"(SELECT rowid AS number, * FROM {STATE}.{table} "
         f"UNION ALL BY NAME (SELECT {later} WHERE false))"
+    )
+
+
+def of_living(table: str) -> str:
+    """The rows of a state table that are about an environment which has not been deleted since, in
+    SQL, as `with_later_columns` gives them; of each publication, the last one."""
+    ends = (
+        "SELECT schema_name, max(publication_id) AS last "
+        f"FROM {with_later_columns('runs')} WHERE status = '{REMOVED}' GROUP BY schema_name"
+    )
+    last = ""
+    if table == "publications":
+        last = (
+            " QUALIFY row_number() OVER (PARTITION BY r.schema_name, id ORDER BY number DESC) = 1"
+        )
+    return (
+        f"(SELECT r.* FROM {with_later_columns(table)} AS r "
+        f"LEFT JOIN ({ends}) AS e ON e.schema_name = r.schema_name "
+        f"WHERE (e.last IS NULL OR r.{_NUMBER[table]} > e.last){last})"
     )
 
 

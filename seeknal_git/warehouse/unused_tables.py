@@ -20,7 +20,12 @@ from seeknal_git.warehouse.model.queries import file_name, relation
 from seeknal_git.warehouse.model.unused import REASONS, Rules, Unnamed
 from seeknal_git.warehouse.pieces import are_recorded
 from seeknal_git.warehouse.shown import shown
-from seeknal_git.warehouse.state_tables import FILES_OF_VIEW, TABLES_OF_VIEW, with_later_columns
+from seeknal_git.warehouse.state_tables import (
+    FILES_OF_VIEW,
+    TABLES_OF_VIEW,
+    of_living,
+    with_later_columns,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 # A publication records only the nodes that it re-pointed: the others are in earlier ones.
 _SHOWN_SINCE = f"""
 WITH nodes AS (
-    SELECT * FROM {with_later_columns("publication_nodes")} WHERE schema_name = $1
+    SELECT * FROM {of_living("publication_nodes")} WHERE schema_name = $1
 )
 SELECT {{values}} FROM nodes WHERE publication_id > $2
 UNION
@@ -49,11 +54,12 @@ WITH r AS (
         min(least(started_at, ended_at)) OVER (
             ORDER BY rowid ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
         ) AS since
-    FROM {STATE}.runs WHERE status <> '{REMOVED}'
+    FROM {STATE}.runs
 )
 SELECT schema_name, min(started_at), min(since) FROM r
-WHERE status <> 'succeeded' AND number > coalesce((
-    SELECT max(number) FROM r s WHERE s.schema_name = r.schema_name AND status = 'succeeded'
+WHERE number > coalesce((
+    SELECT max(number) FROM r s
+    WHERE s.schema_name = r.schema_name AND status IN ('succeeded', '{REMOVED}')
 ), -1)
 GROUP BY schema_name"""
 
@@ -155,7 +161,7 @@ def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production
     """The oldest publication that is one of the last, or was still shown within the time that is
     kept."""
     rows = connection.execute(
-        f"SELECT id, published_at FROM {STATE}.publications WHERE schema_name = $1 "
+        f"SELECT id, published_at FROM {of_living('publications')} WHERE schema_name = $1 "
         "ORDER BY id DESC",
         [production],
     ).fetchall()
@@ -172,7 +178,7 @@ def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production
 def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
     """The snapshots that views name, also those that somebody made; except for our own views of
     environments that go."""
-    schemas = connection.execute(f"SELECT DISTINCT schema_name FROM {STATE}.environments")
+    schemas = connection.execute(f"SELECT DISTINCT schema_name FROM {of_living('environments')}")
     going = {
         (schema, view)
         for (schema,) in schemas.fetchall()

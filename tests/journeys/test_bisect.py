@@ -99,7 +99,7 @@ def test_the_documented_example_finds_the_commit(history: tuple[Repo, str], tmp_
     assert f"{culprit} is the first bad commit" in done.stdout
     assert "amounts_are_positive" in done.stdout + done.stderr
     assert repo.production() == production
-    assert repo.numbers("SELECT branch FROM _seeknal.environments") == [("main",)]
+    assert repo.environments() == ["main"]
     assert repo.git("branch", "--show-current") == "main"
     assert repo.git("status", "--porcelain") == ""
 

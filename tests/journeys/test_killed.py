@@ -192,7 +192,7 @@ def test_ctrl_c_ends_a_run_at_once_and_the_next_one_completes(
     interrupted(repo, *command, after="layer 2 of 2")
     assert (repo.production(), repo.publications()) == (before, publications)
     assert repo.new_snapshots([]).count("transform.first") == 2, "what was finished is kept"
-    assert repo.numbers("SELECT status FROM _seeknal.runs ORDER BY started_at DESC LIMIT 1") == [
+    assert repo.numbers("SELECT status FROM _seeknal.runs ORDER BY rowid DESC LIMIT 1") == [
         ("interrupted",)
     ]
     for name in ("a", "b"):

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Repo, Templates, copied, examples
+from tests.conftest import ENVIRONMENTS, Repo, Templates, copied, examples
 
 EXAMPLES = examples(5)
 KEEP, HISTORY, IDLE = 2, timedelta(hours=1), timedelta(days=1)
@@ -264,10 +264,10 @@ def look(repo: Repo) -> World:
         def ask(sql: str) -> list[Any]:
             return connection.execute(sql).fetchall()
 
-        used_at = dict(ask("SELECT branch, used_at FROM _seeknal.environments"))
+        used_at = dict(ask(f"SELECT branch, used_at FROM {ENVIRONMENTS}"))
         shows: dict[str, list[Any]] = {branch: [] for branch in used_at}
         for branch, schema, view in ask(
-            "SELECT branch, schema_name, view_name FROM _seeknal.environments JOIN duckdb_views() USING (schema_name) "
+            f"SELECT branch, schema_name, view_name FROM {ENVIRONMENTS} JOIN duckdb_views() USING (schema_name) "
             "WHERE NOT internal ORDER BY ALL"
         ):
             shows[branch].append((view, sorted(ask(f'FROM "{schema}"."{view}"'))))
@@ -281,7 +281,7 @@ def look(repo: Repo) -> World:
             },
             used_at,
             ask(
-                "SELECT p.id, published_at, node, coalesce(reads, table_name) FROM _seeknal.publications p LEFT JOIN "
+                "SELECT DISTINCT p.id, published_at, node, coalesce(reads, table_name) FROM _seeknal.publications p LEFT JOIN "
                 "_seeknal.publication_nodes n ON (publication_id, n.schema_name) = (p.id, p.schema_name) "
                 "WHERE p.schema_name = 'main' ORDER BY p.id"
             ),
