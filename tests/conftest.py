@@ -244,11 +244,11 @@ class Repo:
         inside = (
             self.path / "seeknal_project.yml"
         ).exists()  # of a project in a folder, or of a linked working tree
-        return (
-            open_workspace(self.path).warehouse_path
-            if inside
-            else self.path / "target/warehouse.duckdb"
-        )
+        if not inside:
+            return self.path / "target/warehouse.duckdb"
+        location = open_workspace(self.path).warehouse_location
+        assert isinstance(location, Path)
+        return location
 
     def numbers(self, sql: str) -> list[tuple[Any, ...]]:
         with opened(self.warehouse, "READ_ONLY") as connection:

@@ -22,6 +22,7 @@ from seeknal_git.names import REPLACED, WRITING, exposures_folder
 from seeknal_git.project.place import OLD
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.sql.engine import SqlError
+from seeknal_git.warehouse.location import Location, files_of
 from seeknal_git.warehouse.model.deliveries import Delivery, Folders
 from seeknal_git.warehouse.model.environments import Published
 
@@ -123,7 +124,7 @@ def refuse_places(warehouse: Warehouse, root: DataRoot, places: Mapping[str, Pat
     for node, path in places.items():
         with _refusals(node, path):
             refuse(ground, path.relative_to(root.home).as_posix())
-            _refuse_the_warehouse(path, warehouse.path, root.home)
+            _refuse_the_warehouse(path, warehouse.location, root.home)
 
 
 def write_aside(
@@ -137,7 +138,7 @@ def write_aside(
     with _refusals(delivery.node, delivery.path):
         path = dock.path_of(delivery)
         refuse(dock.ground, path)
-        _refuse_the_warehouse(delivery.path, dock.warehouse.path, dock.home)
+        _refuse_the_warehouse(delivery.path, dock.warehouse.location, dock.home)
         at = dock.folder / uuid.uuid4().hex[:16]
         deliveries = dock.warehouse.deliveries
         shared = write_part(deliveries, delivery, before, at, dock.cache)
@@ -250,10 +251,13 @@ def _has_the_lines_of(written: Path, place: Path) -> bool:
     return one == other
 
 
-def _refuse_the_warehouse(path: Path, warehouse: Path, home: Path) -> None:
+def _refuse_the_warehouse(path: Path, warehouse: Location, home: Path) -> None:
     """Also where it was: a file there would be taken for a warehouse of an earlier version."""
     real = path.parent.resolve() / path.name
-    if any(f"{real}.".startswith(f"{own.resolve()}.") for own in (warehouse, home / OLD)):
+    files, folders = files_of(warehouse)
+    if any(f"{real}.".startswith(f"{own.resolve()}.") for own in (*files, home / OLD)) or any(
+        real.is_relative_to(folder.resolve()) for folder in folders
+    ):
         raise FileFault("the warehouse is there.")
 
 

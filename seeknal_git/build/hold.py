@@ -129,7 +129,7 @@ def held(prepared: Prepared) -> Iterator[tuple[Prepared, Warehouse]]:
     GitError if production would lose a release of another clone.
     """
     for _ in range(_ATTEMPTS):
-        path, reach = prepared.workspace.warehouse_path, _reach(prepared)
+        path, reach = prepared.workspace.warehouse_location, _reach(prepared)
         with open_warehouse(
             path, prepared.workspace.marks, deadline=prepared.workspace.until, reach=reach
         ) as warehouse:
@@ -162,7 +162,7 @@ def _remember(prepared: Prepared, warehouse: Warehouse) -> None:
     if version is None:
         return
     schemas = (prepared.environment.production_schema, prepared.environment.schema)
-    remember_loads(warehouse, workspace.warehouse_path, workspace.cache, schemas, version)
+    remember_loads(warehouse, workspace.warehouse_location, workspace.cache, schemas, version)
     remember_showing(workspace, warehouse, version)
 
 
@@ -191,7 +191,7 @@ def is_current(prepared: Prepared, warehouse: Warehouse) -> bool:
 def _reads_the_same(prepared: Prepared, warehouse: Warehouse) -> bool:
     """Whether the loads that the nodes were bound to are those of now. They are if the file is the
     one that they were read from: as long as it is held, nobody else writes to it."""
-    loaded, path = prepared.loaded, prepared.workspace.warehouse_path
+    loaded, path = prepared.loaded, prepared.workspace.warehouse_location
     environment = prepared.environment
     # As `load` has named them.
     schemas = list(dict.fromkeys([environment.production_schema, environment.schema]))

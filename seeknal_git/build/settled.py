@@ -43,7 +43,9 @@ def settled(prepared: Prepared) -> Reconciled | None:
     workspace, is_production = prepared.workspace, prepared.environment.is_production
     if not (workspace.has_warehouse and _is_remembered(prepared)):
         return None
-    with open_for_state(workspace.warehouse_path, workspace.marks, workspace.until) as warehouse:
+    with open_for_state(
+        workspace.warehouse_location, workspace.marks, workspace.until
+    ) as warehouse:
         if not is_current(prepared, warehouse):
             return None
         if is_production and not prepared.options.force:
@@ -58,7 +60,7 @@ def settled(prepared: Prepared) -> Reconciled | None:
 
 
 def _place(prepared: Prepared) -> str:
-    return digest(str(prepared.workspace.warehouse_path), prepared.environment.schema)
+    return digest(str(prepared.workspace.warehouse_location), prepared.environment.schema)
 
 
 def _state(prepared: Prepared) -> str:

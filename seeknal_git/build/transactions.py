@@ -7,16 +7,18 @@ of at most half a second.
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seeknal_git.build.failures import FAILURES
-from seeknal_git.sql.engine import SqlError
+from seeknal_git.sql.engine import Overtaken, SqlError
 from seeknal_git.warehouse.protocol import Builder
 
 _RETRY_PAUSE_SECONDS = 0.1
+_ATTEMPTS = 5  # of a step whose commit others are in the way of
 # A commit costs some milliseconds. It is worth that after a step of some length, or after many.
 _LONG_STEP_SECONDS = 0.05
 _COMMIT_AFTER_SECONDS = 0.5
@@ -124,12 +126,26 @@ def _take_again(worker: Worker, undone: Sequence[Step]) -> None:
             lost.add(step.node)
             continue
         try:
-            _take_whole(worker, step)
-            worker.builder.commit()
+            _take_alone(worker, step)
         except FAILURES as exc:
-            worker.builder.undo()
             lost.add(step.node)
             worker.lose(step.node, exc)
+
+
+def _take_alone(worker: Worker, step: Step) -> None:
+    """Take a step in a transaction of its own, and again if somebody else commits first."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            _take_whole(worker, step)
+            worker.builder.commit()
+            return
+        except FAILURES as exc:
+            worker.builder.undo()
+            if not isinstance(exc, Overtaken) or attempt == _ATTEMPTS:
+                raise
+        if step.check is None:
+            worker.forget(step.node)
+        time.sleep(random.uniform(0, _RETRY_PAUSE_SECONDS) * attempt)
 
 
 def _forget(worker: Worker, undone: Sequence[Step]) -> None:

@@ -23,7 +23,7 @@ def path(data_root: DataRoot = None, project_path: ProjectPath = HERE) -> None:
     """
     from seeknal_git.report.terminal import out
 
-    out(str(opened(project_path, data_root).warehouse_path), whole=True)
+    out(str(opened(project_path, data_root).warehouse_location), whole=True)
 
 
 @app.command()

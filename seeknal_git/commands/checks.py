@@ -162,7 +162,7 @@ def _answers(
     if not workspace.has_warehouse:
         return {}
     with open_warehouse(
-        workspace.warehouse_path,
+        workspace.warehouse_location,
         workspace.marks,
         read_only=True,
         deadline=workspace.until,

@@ -25,6 +25,7 @@ from seeknal_git.project.node_files import load_project
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace, current_tree
+from seeknal_git.warehouse.location import exists
 from seeknal_git.warehouse.opening import open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
@@ -188,11 +189,12 @@ def _tip(workspace: Workspace) -> Iterator[Finding]:
 
 def _warehouse(workspace: Workspace) -> Iterator[Finding]:
     try:
-        path = workspace.warehouse_path
-        yield from _place(workspace, path)
-        if not path.exists():
+        location = workspace.warehouse_location
+        if isinstance(location, Path):
+            yield from _place(workspace, location)
+        if not exists(location):
             return
-        with open_warehouse(path, workspace.marks, read_only=True) as warehouse:
+        with open_warehouse(location, workspace.marks, read_only=True) as warehouse:
             yield from _views(workspace, warehouse)
     except WarehouseBusy:
         return  # somebody is at work, and nothing is wrong with that

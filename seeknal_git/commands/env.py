@@ -50,7 +50,9 @@ def list_environments(workspace: Workspace) -> list[EnvironmentState]:
     """All environments of the warehouse, production first."""
     if not workspace.has_warehouse:
         return []
-    with open_for_state(workspace.warehouse_path, workspace.marks, workspace.until) as warehouse:
+    with open_for_state(
+        workspace.warehouse_location, workspace.marks, workspace.until
+    ) as warehouse:
         return [
             _state(workspace, warehouse, lifetime)
             for lifetime in lifetimes(workspace, warehouse, keeping(workspace))
@@ -120,7 +122,7 @@ def delete_environment(workspace: Workspace, name: str) -> Deleted:
             f"Did you mean {near[0]}?" if near else "seeknal env list shows them.",
         )
     with open_warehouse(
-        workspace.warehouse_path, workspace.marks, deadline=workspace.until
+        workspace.warehouse_location, workspace.marks, deadline=workspace.until
     ) as warehouse:
         files = exposures_of(workspace, schema)
         stuck = remove([files] if files else [])

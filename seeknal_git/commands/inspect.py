@@ -80,7 +80,7 @@ def tables(workspace: Workspace, environment: str | None = None) -> tuple[Table,
     if workspace.has_warehouse:
         schema = schema_of(branch)
         with open_for_state(
-            workspace.warehouse_path, workspace.marks, workspace.until
+            workspace.warehouse_location, workspace.marks, workspace.until
         ) as warehouse:
             shown = warehouse.environments.shown(schema)
             if last := warehouse.publications.last(schema):

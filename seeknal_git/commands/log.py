@@ -51,7 +51,7 @@ def log(workspace: Workspace, environment: str | None = None, most: int = 0) -> 
     earlier = 0
     if workspace.has_warehouse:
         with open_for_state(
-            workspace.warehouse_path, workspace.marks, workspace.until
+            workspace.warehouse_location, workspace.marks, workspace.until
         ) as warehouse:
             records = warehouse.publications.records(shown.schema)
             entries = _entries(workspace, warehouse, shown.schema, records[: most or None])

@@ -220,7 +220,7 @@ def found_in_warehouse(workspace: Workspace, planned: Planned) -> Found:
     if chosen is not None:  # some may be gone
         chosen &= planned.head.graph.members.keys()
     try:
-        with open_for_state(workspace.warehouse_path, workspace.marks) as warehouse:
+        with open_for_state(workspace.warehouse_location, workspace.marks) as warehouse:
             work = work_out(
                 warehouse,
                 planned.head.graph,

@@ -151,7 +151,7 @@ def stream(
 def _opened(workspace: Workspace, question: _Asked) -> AbstractContextManager[Warehouse]:
     """The warehouse for reading. The engine may open one file beside it, that of the answer."""
     return open_warehouse(
-        workspace.warehouse_path,
+        workspace.warehouse_location,
         workspace.marks,
         read_only=True,
         deadline=workspace.until,

@@ -48,7 +48,7 @@ def need_environment(workspace: Workspace, name: str) -> None:
     """Raise UsageError, with the nearest name, for an environment that does not exist."""
     if workspace.has_warehouse:
         with open_for_state(
-            workspace.warehouse_path, workspace.marks, workspace.until
+            workspace.warehouse_location, workspace.marks, workspace.until
         ) as warehouse:
             if schema_of(workspace.branch_of(name)) in warehouse.environments.all():
                 return  # also if its branch is gone

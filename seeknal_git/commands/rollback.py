@@ -99,7 +99,7 @@ def rollback(
     if not workspace.has_warehouse:
         raise never_published()
     with open_warehouse(
-        workspace.warehouse_path,
+        workspace.warehouse_location,
         workspace.marks,
         read_only=dry_run,
         deadline=workspace.until,

@@ -82,6 +82,8 @@ def failed(workspace: Workspace, environment: Environment) -> frozenset[str]:
     """
     if not workspace.has_warehouse:
         return frozenset()
-    with open_for_state(workspace.warehouse_path, workspace.marks, workspace.until) as warehouse:
+    with open_for_state(
+        workspace.warehouse_location, workspace.marks, workspace.until
+    ) as warehouse:
         last = warehouse.runs.last(environment.schema)
     return frozenset(last.failures) if last else frozenset()

@@ -30,7 +30,7 @@ def shown_tables(workspace: Workspace, environment: str | None = None) -> Mappin
         return {}
     schema = schema_of(environment_of(workspace, environment))
     with open_warehouse(
-        workspace.warehouse_path,
+        workspace.warehouse_location,
         workspace.marks,
         read_only=True,
         deadline=workspace.until,

@@ -32,6 +32,7 @@ from seeknal_git.git.operation import rebased_branch, unfinished_operation
 from seeknal_git.git.production_ref import production_ref
 from seeknal_git.names import is_entity
 from seeknal_git.project.load import Loaded, load
+from seeknal_git.warehouse.location import exists
 from seeknal_git.warehouse.opening import open_for_state
 
 if TYPE_CHECKING:
@@ -198,15 +199,17 @@ def _absent(loaded: Loaded) -> tuple[Absent, ...]:
 
 
 def _with_warehouse(workspace: Workspace, status: Status) -> Status:
-    path = workspace.warehouse_path
-    status = replace(status, place=str(path))
-    if not path.exists():
+    location = workspace.warehouse_location
+    status = replace(status, place=str(location))
+    if not exists(location):
         gone = (
-            f"{path} is gone: seeknal run builds it again" if status.production.published else None
+            f"{location} is gone: seeknal run builds it again"
+            if status.production.published
+            else None
         )
         return replace(status, unbuilt=_all_nodes(workspace, status), warehouse=gone)
     try:
-        with open_for_state(path, workspace.marks) as warehouse:
+        with open_for_state(location, workspace.marks) as warehouse:
             return _looked_up(workspace, status, warehouse)
     except WarehouseError as exc:
         return replace(status, warehouse=exc.message)
@@ -338,7 +341,7 @@ def status_at(workspace: Workspace, revision: str) -> Past:
     """
     if not workspace.has_warehouse:
         raise never_published()
-    with open_for_state(workspace.warehouse_path, workspace.marks) as warehouse:
+    with open_for_state(workspace.warehouse_location, workspace.marks) as warehouse:
         records = warehouse.publications.records(workspace.production_schema)
         if not records:
             raise never_published()

@@ -52,14 +52,14 @@ def verify_plan(
         return ()
     if not workspace.has_warehouse:
         raise WarehouseError(
-            f"There is no warehouse {workspace.warehouse_path}, so a plan cannot be verified.",
+            f"There is no warehouse {workspace.warehouse_location}, so a plan cannot be verified.",
             "seeknal run, on the production branch, builds it.",
         )
     base, head = planned.base.graph, planned.head.graph
     edits = {change.node: change.category for change in planned.plan.changes}
     wholes = dict(base.wholes)
     reach = reach_of(head, planned.head.root)
-    with open_for_scratch(workspace.warehouse_path, workspace.marks, reach) as warehouse:
+    with open_for_scratch(workspace.warehouse_location, workspace.marks, reach) as warehouse:
         built = _built(workspace, warehouse, [workspace.production_schema], wholes)
         bench = Bench(warehouse, base, head, planned.head.root, edits, built)
 

@@ -29,11 +29,12 @@ def leftovers(
     delivered: the recorded paths of exposures.
     live: the branches whose environments stay.
     """
+    location = workspace.warehouse_location
     return sorted(
         {
             *_of_exposures(workspace, set(delivered)),
             *_of_runs(workspace),
-            *_of_the_warehouse(workspace.warehouse_path),
+            *_of_the_warehouse(location if isinstance(location, Path) else None),
             *_copies(workspace.repository.private),
             *_saved_plans(workspace, names, live),
         }
@@ -85,8 +86,10 @@ def _of_runs(workspace: Workspace) -> Iterator[Path]:
         yield from folder.iterdir()
 
 
-def _of_the_warehouse(warehouse: Path) -> Iterator[Path]:
+def _of_the_warehouse(warehouse: Path | None) -> Iterator[Path]:
     """Unfinished databases, and temporary files of the engine that a killed run left."""
+    if warehouse is None:
+        return
     begun = re.compile(rf"\.{re.escape(warehouse.name)}\.\d+\.partial(\.wal)?")
     if warehouse.parent.is_dir():
         yield from (

@@ -20,6 +20,7 @@ from seeknal_git.git.merge_source import lacking
 from seeknal_git.git.production_ref import is_at, production_ref, set_production_ref
 from seeknal_git.names import argument, schema_of
 from seeknal_git.project.workspace import Workspace
+from seeknal_git.warehouse.location import exists
 from seeknal_git.warehouse.opening import open_for_state, version_of
 
 if TYPE_CHECKING:
@@ -162,10 +163,10 @@ def showing(workspace: Workspace) -> Showing:
 
     The ref stands in if the warehouse cannot be read.
     """
-    path, known = workspace.warehouse_path, production_ref(workspace.repository)
-    if not path.exists():
+    location, known = workspace.warehouse_location, production_ref(workspace.repository)
+    if not exists(location):
         return Showing(known)
-    key = _key(workspace, version_of(path))
+    key = _key(workspace, version_of(location))
     if (remembered := workspace.cache.get(_TOPIC, [key]).get(key)) is not None:
         found: Showing | None = _echoed(workspace, _remembered(remembered))
     else:
@@ -185,7 +186,7 @@ def remember_showing(workspace: Workspace, warehouse: Warehouse, version: str) -
 
 
 def _key(workspace: Workspace, version: str) -> str:
-    return f"{workspace.production_schema}:{workspace.warehouse_path}:{version}"
+    return f"{workspace.production_schema}:{workspace.warehouse_location}:{version}"
 
 
 def _remembered(values: Sequence[Any]) -> Showing:
@@ -198,12 +199,12 @@ def _asked(workspace: Workspace) -> Showing | None:
     read."""
     from seeknal_git.project.loads_in_use import remember_loads
 
-    path = workspace.warehouse_path
-    with suppress(WarehouseError), open_for_state(path, workspace.marks) as warehouse:
-        version = version_of(path)  # nobody can write as long as it is open
+    location = workspace.warehouse_location
+    with suppress(WarehouseError), open_for_state(location, workspace.marks) as warehouse:
+        version = version_of(location)  # nobody can write to a file as long as it is open
         here = git.current_branch(workspace.repository) or workspace.production
         schemas = dict.fromkeys([workspace.production_schema, schema_of(here)])
-        remember_loads(warehouse, path, workspace.cache, [*schemas], version)
+        remember_loads(warehouse, location, workspace.cache, [*schemas], version)
         return remember_showing(workspace, warehouse, version)
     return None
 

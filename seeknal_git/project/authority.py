@@ -32,6 +32,10 @@ class Authority:
     flaw: ProjectError | None = None  # why the file cannot be read
     is_kept: bool = False  # whether git's configuration names this branch
 
+    def line(self, setting: str) -> int | None:
+        """The line of a setting in the project file."""
+        return self.written.lines.get(setting) if self.written else None
+
 
 def find_authority(repository: Repository, at_hand: Written | None) -> Authority:
     """Production as it defines itself. at_hand: the project file of the tree that is checked out,

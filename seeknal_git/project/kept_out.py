@@ -23,7 +23,9 @@ def kept_out(workspace: Workspace, tree: Tree) -> tuple[Problem, ...]:
     file systems have none."""
     entries = sorted({*tree.files, *tree.links, *tree.modules})
     found: dict[str, list[str]] = {}
-    for entry, name in _matched(entries, _warehouse(workspace.settings.warehouse)):
+    configured = workspace.settings.warehouse
+    path = _warehouse(configured) if isinstance(configured, str) else ""
+    for entry, name in _matched(entries, path):
         found.setdefault(name, []).append(entry)
     return tuple(_problem(name, tracked) for name, tracked in found.items())
 

@@ -28,6 +28,7 @@ from seeknal_git.project.vocabulary import Vocabulary, with_near_macro
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
+from seeknal_git.warehouse.location import Location
 
 # A graph that differs by more nodes from the nearest one that is remembered is remembered itself.
 _FEW = 32
@@ -311,10 +312,10 @@ def _contracts(
     return contracts(path, graph, root, schemas, workspace.deadline) if path else {}
 
 
-def _sound_place(workspace: Workspace) -> Path | None:
+def _sound_place(workspace: Workspace) -> Location | None:
     """Where the warehouse is; None if it may not be there, which comes up where it matters."""
     try:
-        return workspace.warehouse_path
+        return workspace.warehouse_location
     except (ProjectError, WarehouseError):
         return None
 

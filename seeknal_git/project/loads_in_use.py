@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import SeeknalError, WarehouseBusy
@@ -19,6 +18,7 @@ from seeknal_git.project.source_versions import keeps_load
 from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
+from seeknal_git.warehouse.location import Location, exists
 from seeknal_git.warehouse.opening import open_for_state, version_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,11 @@ Loads = Mapping[str, Load]
 
 
 def kept_columns(
-    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], deadline: Deadline | None
+    location: Location,
+    graph: Graph,
+    root: DataRoot,
+    schemas: Sequence[str],
+    deadline: Deadline | None,
 ) -> dict[str, Columns]:
     """The columns of the sources whose load a branch or a promotion does not read again, as their
     tables have them.
@@ -83,15 +87,19 @@ def kept_columns(
     process holds the warehouse; without one, the loads count that were seen last. Raises
     WarehouseBusy.
     """
-    return kept_of(graph, root, _loads(path, graph, root, schemas, deadline))
+    return kept_of(graph, root, _loads(location, graph, root, schemas, deadline))
 
 
 def contracts(
-    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], deadline: Deadline | None
+    location: Location,
+    graph: Graph,
+    root: DataRoot,
+    schemas: Sequence[str],
+    deadline: Deadline | None,
 ) -> dict[str, Contract]:
     """Source → the contract of its load before. The warehouse is asked only if somebody wrote to
     it; while it is held, the last answer counts. As for `kept_columns`. Raises WarehouseBusy."""
-    return contracts_of(graph, _loads(path, graph, root, schemas, deadline))
+    return contracts_of(graph, _loads(location, graph, root, schemas, deadline))
 
 
 def kept_of(graph: Graph, root: DataRoot, loads: Loads) -> dict[str, Columns]:
@@ -111,31 +119,37 @@ def contracts_of(graph: Graph, loads: Loads) -> dict[str, Contract]:
 
 
 def _loads(
-    path: Path, graph: Graph, root: DataRoot, schemas: Sequence[str], deadline: Deadline | None
+    location: Location,
+    graph: Graph,
+    root: DataRoot,
+    schemas: Sequence[str],
+    deadline: Deadline | None,
 ) -> Loads:
     """The loads that environments show. The warehouse is asked if somebody wrote to it."""
-    if not path.exists() or not graph.sources():
+    if not exists(location) or not graph.sources():
         return {}
-    cache, version = root.cache, version_of(path)
-    if (known := unmoved_loads(path, cache, schemas)) is not None:
+    cache, version = root.cache, version_of(location)
+    if (known := unmoved_loads(location, cache, schemas)) is not None:
         return known
     try:
-        with open_for_state(path, Marks(root.places.repository), deadline or NO_WAIT) as warehouse:
-            return remember_loads(warehouse, path, cache, schemas, version)
+        with open_for_state(
+            location, Marks(root.places.repository), deadline or NO_WAIT
+        ) as warehouse:
+            return remember_loads(warehouse, location, cache, schemas, version)
     except WarehouseBusy:
         if deadline is not None:
             raise
-        keys = _keys(path, schemas)
+        keys = _keys(location, schemas)
         return _first(_remembered(cache.get(_TOPIC, keys), keys))
     except SeeknalError:
         return {}  # problems come up where they matter
 
 
-def unmoved_loads(path: Path, cache: Cache, schemas: Sequence[str]) -> Loads | None:
+def unmoved_loads(location: Location, cache: Cache, schemas: Sequence[str]) -> Loads | None:
     """The loads that environments showed when the warehouse was last asked, if nobody has written
     to it since; else None."""
-    version, whole = version_of(path), digest(str(path))
-    keys = dict(zip(schemas, _keys(path, schemas), strict=True))
+    version, whole = version_of(location), digest(str(location))
+    keys = dict(zip(schemas, _keys(location, schemas), strict=True))
     found = cache.get(_TOPIC, [whole, *keys.values()]) if version else {}
     current = {key: value for key, value in found.items() if value["version"] == version}
     if whole not in current:
@@ -145,7 +159,7 @@ def unmoved_loads(path: Path, cache: Cache, schemas: Sequence[str]) -> Loads | N
 
 
 def remember_loads(
-    warehouse: Warehouse, path: Path, cache: Cache, schemas: Sequence[str], version: str
+    warehouse: Warehouse, location: Location, cache: Cache, schemas: Sequence[str], version: str
 ) -> Loads:
     """Read the loads that environments show, and keep them for the time when the warehouse cannot
     be read. version: of the warehouse, as `version_of` tells it; if it is empty, the warehouse is
@@ -159,15 +173,15 @@ def remember_loads(
                 for whole, load in loads.items()
             },
         }
-        for key, loads in zip(_keys(path, schemas), found, strict=True)
+        for key, loads in zip(_keys(location, schemas), found, strict=True)
     }
     whole = {"version": version, "schemas": list(warehouse.environments.all())}
-    cache.put(_TOPIC, {**values, digest(str(path)): whole})
+    cache.put(_TOPIC, {**values, digest(str(location)): whole})
     return _first(found)
 
 
-def _keys(path: Path, schemas: Sequence[str]) -> list[str]:
-    return [digest(str(path), schema) for schema in schemas]
+def _keys(location: Location, schemas: Sequence[str]) -> list[str]:
+    return [digest(str(location), schema) for schema in schemas]
 
 
 def _remembered(remembered: Mapping[str, Any], keys: Sequence[str]) -> list[Loads]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Literal
 
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.nodes.scalars import flag, is_nothing, text, whole
+from seeknal_git.project.lake_settings import LakeSettings, read_lake
 from seeknal_git.project.variables import (
     NO_VARIABLES,
     VARIABLE_KEYS,
@@ -39,7 +40,7 @@ class Settings:
     name: str
     description: str = ""
     production_branch: str = "main"
-    warehouse: str = ""  # none: in git's own folder (see place.py)
+    warehouse: str | LakeSettings = ""  # none: in git's own folder (see place.py)
     time_to_live: int = (
         7 * 86400
     )  # seconds from its last use until an environment without a branch goes
@@ -80,13 +81,17 @@ def changed_settings(
     """The settings that count only as production has them, and that a file has otherwise. base: the
     settings that production had when the branch left it: a branch that is merely behind has changed
     nothing."""
-    old, new = asdict(before), asdict(after.settings)
-    known = (old, asdict(base) if base else old)
+    old, new = _values(before), _values(after.settings)
+    known = (old, _values(base) if base else old)
     return tuple(
         SettingChange(name, spelt(name, old[name]), spelt(name, value), after.lines.get(name, 1))
         for name, value in new.items()
         if name not in _FREE and all(value != settings[name] for settings in known)
     )
+
+
+def _values(settings: Settings) -> dict[str, object]:
+    return {field.name: getattr(settings, field.name) for field in fields(settings)}
 
 
 def spelt(name: str, value: object) -> str:
@@ -146,7 +151,7 @@ def read_written(content: bytes, path: str = PROJECT_FILE) -> Written:
 def _setting(key: str, value: Any) -> dict[str, Any]:
     if key in _CARRIED or key in VARIABLE_KEYS:
         return {}
-    kinds = {name: type(default) for name, default in asdict(Settings("")).items()}
+    kinds = {name: type(default) for name, default in _values(Settings("")).items()}
     if key not in kinds:
         raise ValueError(
             f"There is no setting `{key}`. The settings are {', '.join([*kinds, *VARIABLE_KEYS])}."
@@ -155,15 +160,22 @@ def _setting(key: str, value: Any) -> dict[str, Any]:
         return {key: _seconds(key, value)}
     if is_nothing(value):
         return {}
+    if key == "warehouse" and isinstance(value, Mapping):
+        return {key: read_lake(value)}
+    return {key: _sound(key, kinds[key], value)}
+
+
+def _sound(key: str, kind: type, value: Any) -> str | int | bool:
+    """The value of a setting. Raises ValueError for one that cannot be meant."""
     try:
-        found: str | int | bool = _READ_AS[kinds[key]](value)
+        found: str | int | bool = _READ_AS[kind](value)
     except ValueError as exc:
         raise ValueError(f"`{key}` is {exc}.") from exc
     if (found == "" and key != "description") or (isinstance(found, int) and found < 0):
         raise ValueError(f"`{key}` cannot be {found!r}.")
     if key in _WORDS and found not in _WORDS[key]:
         raise ValueError(f"`{key}` is {' or '.join(_WORDS[key])}, not {found!r}.")
-    return {key: found}
+    return found
 
 
 def _seconds(key: str, value: Any) -> int:

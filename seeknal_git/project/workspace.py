@@ -27,6 +27,7 @@ from seeknal_git.project.settings import PROJECT_FILE, Settings, Written, read_w
 from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.engine_version import engine_version
 from seeknal_git.warehouse.deadline import Deadline
+from seeknal_git.warehouse.location import Location, exists
 
 if TYPE_CHECKING:
     from seeknal_git.git.marks import Marks
@@ -73,7 +74,10 @@ class Workspace:
 
     @property
     def place(self) -> Place:
-        return Place(self.repository, self.data_root, self.settings.warehouse)
+        """The place of a warehouse that is a file."""
+        configured = self.settings.warehouse
+        named = configured if isinstance(configured, str) else ""
+        return Place(self.repository, self.data_root, named)
 
     @property
     def marks(self) -> Marks:
@@ -83,22 +87,27 @@ class Workspace:
         return Marks(self.repository)
 
     @property
-    def warehouse_path(self) -> Path:
+    def warehouse_location(self) -> Location:
         """Where the warehouse is, links resolved anew. Raises ProjectError if it may not be
         there."""
-        return self.place.path
+        configured = self.settings.warehouse
+        if isinstance(configured, str):
+            return self.place.path
+        from seeknal_git.project.lake_place import lake_of
+
+        return lake_of(self.home, configured, self.authority.line("warehouse"))
 
     @property
     def has_warehouse(self) -> bool:
-        """Whether anything has been built. Raises ProjectError if the warehouse may not be where it
-        is."""
-        return self.warehouse_path.exists()
+        """Whether anything may have been built. Raises ProjectError if the warehouse may not be
+        where it is."""
+        return exists(self.warehouse_location)
 
     @property
-    def readable_warehouse(self) -> Path | None:
+    def readable_warehouse(self) -> Location | None:
         """Where to read: None if there is no warehouse, for an empty one. Raises ProjectError."""
-        path = self.warehouse_path
-        return path if path.exists() else None
+        location = self.warehouse_location
+        return location if exists(location) else None
 
     @property
     def kept(self) -> KeptFiles:

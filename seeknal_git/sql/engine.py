@@ -52,6 +52,10 @@ class SqlError(Exception):
         self.line = line
 
 
+class Overtaken(SqlError):
+    """Somebody else has committed first: the same steps may work if they are taken again."""
+
+
 _TOO_DEEP = "it is nested too deep: divide it into CTEs, or nodes of their own"
 # The engine's own limit, and its advice, which nobody can follow here.
 _DEPTH_OF_ENGINE = "Max expression depth limit"

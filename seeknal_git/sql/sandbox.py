@@ -32,6 +32,8 @@ class Reach:
 
     files: Sequence[Path] = ()
     folders: Sequence[Path] = ()
+    # The beginnings of addresses in an object store.
+    addresses: Sequence[str] = ()
     # A folder for data that does not fit in memory; None for one beside the warehouse.
     spill: Path | None = None
 
@@ -56,13 +58,11 @@ def confinement(warehouse: Path | None, reach: Reach) -> str:
     return (
         f"SET temp_directory = {literal(str(spill or ''))}; "
         f"SET allowed_paths = {_listed([*own, *reach.files, *folders])}; "
-        f"SET allowed_directories = {_listed(folders, '/')}; {_CLOSED}"
+        f"SET allowed_directories = {_listed(folders, '/', reach.addresses)}; {_CLOSED}"
     )
 
 
-def _listed(paths: Sequence[Path], ending: str = "") -> str:
+def _listed(paths: Sequence[Path], ending: str = "", addresses: Sequence[str] = ()) -> str:
     """The engine asks for a path as it is named to it, and again as it finds it."""
-    names = dict.fromkeys(
-        name for path in paths for name in (f"{path}{ending}", f"{exactly(path)}{ending}")
-    )
-    return f"[{', '.join(map(literal, names))}]::VARCHAR[]"
+    names = [name for path in paths for name in (f"{path}{ending}", f"{exactly(path)}{ending}")]
+    return f"[{', '.join(map(literal, dict.fromkeys([*names, *addresses])))}]::VARCHAR[]"

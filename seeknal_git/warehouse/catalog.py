@@ -3,20 +3,24 @@ replaced one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
+from seeknal_git.names import SNAPSHOTS, WAREHOUSE, literal, qualified
 from seeknal_git.warehouse.model.environments import Foreign, Published
+from seeknal_git.warehouse.model.queries import relation
 from seeknal_git.warehouse.shown import shown
+from seeknal_git.warehouse.transaction import transaction
 
 if TYPE_CHECKING:
     import duckdb
 
     from seeknal_git.sql.statement import Columns
+    from seeknal_git.warehouse.model.publications import Publication
 
+T = TypeVar("T")
 # The engine's own rendering of a view that `publish` made. With a list of columns or a WHERE, the
 # view is somebody else's.
 _OUR_VIEW = (
@@ -111,6 +115,30 @@ class Catalog:
         """Remove snapshot tables that are gone."""
         self._tables.get(SNAPSHOTS, set()).difference_update(tables)
 
+    def change(self, action: Callable[[], T]) -> T:
+        """Carry out a change of the warehouse in one transaction."""
+        with transaction(self.connection):
+            return action()
+
+    def sign(self, publication: Publication, number: int | None) -> None:
+        """Note a publication where the warehouse itself keeps a history; a file keeps none."""
+
+    def sizes(self, tables: Sequence[str]) -> dict[str, int]:
+        """Snapshot table → the bytes that it takes up in the warehouse."""
+        rows = self.connection.execute(
+            "SELECT block_size FROM pragma_database_size() WHERE database_name = 'warehouse'"
+        ).fetchall()
+        return {table: rows[0][0] * _blocks(self.connection, table) for table in tables}
+
+    def tidy(self) -> None:
+        """Give back the room of tables and pieces that are gone."""
+        self.connection.execute("CHECKPOINT warehouse")
+
+    def forget(self) -> None:
+        """Read everything again when it is asked for."""
+        self._views.clear()
+        self._shown.clear()
+
     @contextmanager
     def changing(self, schema: str) -> Iterator[None]:
         """Read the views of an environment, and the nodes that it shows, again after the block."""
@@ -119,6 +147,16 @@ class Catalog:
         finally:
             self._views.pop(schema, None)
             self._shown.pop(schema, None)
+
+
+def _blocks(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """The number of the file's blocks that a table takes up. One statement for all tables is
+    slower: the engine plans a long UNION in quadratic time."""
+    rows = connection.execute(
+        "SELECT count(DISTINCT block_id) "
+        f"FROM pragma_storage_info({literal(relation(table))}) WHERE persistent"
+    ).fetchall()
+    return int(rows[0][0])
 
 
 def snapshot_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -30,21 +30,8 @@ _RETRY_SECONDS = 0.1
 # Timestamps with a time zone mean the same for everybody who builds. A locked configuration takes
 # no setting later. The log of a run is merged into the file once, when the warehouse is closed,
 # unless it is long.
-_SETTINGS = "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL checkpoint_threshold = '256MB'"
-_IN_MEMORY = "DETACH DATABASE IF EXISTS warehouse; ATTACH ':memory:' AS warehouse"
-
-
-@contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Everything inside the block happens, or nothing."""
-    connection.execute("BEGIN")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(duckdb.TransactionException):  # the engine may have rolled back already
-            connection.execute("ROLLBACK")
-        raise
+SETTINGS = "SET GLOBAL TimeZone = 'UTC'; SET GLOBAL checkpoint_threshold = '256MB'"
+IN_MEMORY = "DETACH DATABASE IF EXISTS warehouse; ATTACH ':memory:' AS warehouse"
 
 
 @contextmanager
@@ -75,7 +62,7 @@ def opened(
     with our_errors(path), closing(duckdb.connect(":memory:")) as connection:
         folder = _kept_files(owner)
         reach = replace(reach, folders=[*reach.folders, *([folder] if folder else [])])
-        connection.execute(f"{_SETTINGS}; {confinement(path, reach)}")
+        connection.execute(f"{SETTINGS}; {confinement(path, reach)}")
         yield Catalog(connection, _attach(connection, path, owner, read_only, deadline), folder)
         if path is not None and not read_only:
             leave(connection, path, owner)
@@ -89,7 +76,7 @@ def opened_for_state(
     executed, as the next caller gets the same engine."""
     if path is not None:
         _make_way(path, owner, read_only=True)
-    settings = f"{_SETTINGS}; {confinement(path, NOTHING)}"
+    settings = f"{SETTINGS}; {confinement(path, NOTHING)}"
     with our_errors(path), shared_engine(settings) as connection:
         tables = _attach(connection, path, owner, True, deadline)
         yield Catalog(connection, tables, _kept_files(owner))
@@ -113,7 +100,7 @@ def _attach(
     One that nobody has written to since it was inspected, or left by this clone, is sound. Returns
     its tables: schema, in lower case → names."""
     if path is None:
-        connection.execute(f"{_IN_MEMORY}; {STATE_TABLES}")
+        connection.execute(f"{IN_MEMORY}; {STATE_TABLES}")
         return {}
     _attach_file(connection, path, read_only, deadline)
     version = file_version(path)
@@ -121,7 +108,7 @@ def _attach(
     tables = listed(connection) if sound else inspected(connection, path, writing=not read_only)
     state = {table.lower() for table in tables.get(STATE_SCHEMA, ())}
     if read_only and not state:
-        connection.execute(f"{_IN_MEMORY}; {STATE_TABLES}")
+        connection.execute(f"{IN_MEMORY}; {STATE_TABLES}")
         return {}
     if not read_only and not sound:
         connection.execute(STATE_TABLES)

@@ -15,6 +15,7 @@ from seeknal_git.warehouse.connection import leave, opened, opened_for_state
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.deliveries import DeliveryRecords
 from seeknal_git.warehouse.environments import EnvironmentViews
+from seeknal_git.warehouse.location import Lake, Location
 from seeknal_git.warehouse.publications import PublicationRecords
 from seeknal_git.warehouse.runs import RunRecords
 from seeknal_git.warehouse.snapshots import SnapshotTables
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_warehouse(
-    path: Path | None,
+    location: Location | None,
     owner: Owner | None,
     *,
     read_only: bool = False,
@@ -34,31 +35,38 @@ def open_warehouse(
     reach: Reach = NOTHING,
 ) -> Iterator[Warehouse]:
     """The warehouse at a path, as `connection.opened` opens it."""
+    path = _path(location)
     with opened(path, owner, read_only=read_only, deadline=deadline, reach=reach) as catalog:
         yield DuckDBFile(path, catalog, owner)
 
 
 @contextmanager
 def open_for_state(
-    path: Path | None, owner: Owner | None, deadline: Deadline = NO_WAIT
+    location: Location | None, owner: Owner | None, deadline: Deadline = NO_WAIT
 ) -> Iterator[Warehouse]:
     """A warehouse for reading its state, as `connection.opened_for_state` opens it."""
+    path = _path(location)
     with opened_for_state(path, owner, deadline) as catalog:
         yield DuckDBFile(path, catalog, owner)
+
+
+def _path(location: Location | None) -> Path | None:
+    assert not isinstance(location, Lake), "opening chose this module"
+    return location
 
 
 class DuckDBFile(protocol.Warehouse):
     """An open DuckDB file, or an empty warehouse in memory. The parts that few commands use are
     imported when one does."""
 
-    def __init__(self, path: Path | None, catalog: Catalog, owner: Owner | None) -> None:
+    def __init__(self, path: Location | None, catalog: Catalog, owner: Owner | None) -> None:
         self._path = path
         self._owner = owner
         self._connection = catalog.connection
         self._catalog = catalog
 
     @property
-    def path(self) -> Path:
+    def location(self) -> Location:
         return self._path or Path(":memory:")
 
     @property
@@ -106,7 +114,8 @@ class DuckDBFile(protocol.Warehouse):
         return Builder(self._connection.cursor(), self._catalog.built)
 
     def leave(self) -> str | None:
-        return leave(self._connection, self._path, self._owner) if self._path else ""
+        path = self._path
+        return leave(self._connection, path, self._owner) if isinstance(path, Path) else ""
 
     def interrupt(self) -> None:
         self._connection.interrupt()

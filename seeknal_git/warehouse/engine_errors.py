@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 
 from seeknal_git.errors import WarehouseBusy, WarehouseError
-from seeknal_git.sql.engine import SqlError, engine_words
+from seeknal_git.sql.engine import Overtaken, SqlError, engine_words
+from seeknal_git.warehouse.location import Lake, Location, without_password
 
 _LOCKED = "Could not set lock"
 _MOST_OF_A_COMMAND = 60
@@ -22,11 +23,12 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as exc:
-        raise SqlError(*engine_words(exc)) from exc
+        error = Overtaken if is_conflict(exc) else SqlError
+        raise error(*engine_words(exc)) from exc
 
 
 @contextmanager
-def our_errors(path: Path | None) -> Iterator[None]:
+def our_errors(place: Location | None) -> Iterator[None]:
     """Raise WarehouseError for an error of the engine that nobody has caught."""
     try:
         yield
@@ -35,7 +37,12 @@ def our_errors(path: Path | None) -> Iterator[None]:
             raise KeyboardInterrupt from exc
         raise
     except duckdb.Error as exc:
-        raise translated(exc, path) from exc
+        raise translated(exc, place) from exc
+
+
+def is_conflict(exc: duckdb.Error) -> bool:
+    """Whether somebody else has committed first, so that a transaction has to begin again."""
+    return isinstance(exc, duckdb.TransactionException) and "conflict" in str(exc).lower()
 
 
 def is_locked(exc: duckdb.Error) -> bool:
@@ -49,9 +56,12 @@ def is_damage(exc: duckdb.Error) -> bool:
     return isinstance(exc, duckdb.IOException) or "serialize" in text or "corrupt" in text
 
 
-def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
+def translated(exc: duckdb.Error, place: Location | None) -> WarehouseError:
     """The engine's error as one that says how to mend it."""
     text = " ".join(str(exc).split())
+    if isinstance(place, Lake):
+        return _of_lake(text, place)
+    path = place
     if _LOCKED in text:
         return _busy(text, path)
     full = "No space left" in text or "File too large" in text
@@ -72,6 +82,28 @@ def translated(exc: duckdb.Error, path: Path | None) -> WarehouseError:
         hint = "Free some space, then run the same command again." if full else damaged
         return WarehouseError(f"The warehouse {path} cannot be used: {text}", hint)
     return WarehouseError(text)
+
+
+def _of_lake(text: str, lake: Lake) -> WarehouseError:
+    text = without_password(text)
+    if _LOCKED in text:
+        return _busy(text, lake.file)
+    if "Unable to connect" in text or "Failed to attach" in text:
+        return WarehouseError(
+            f"The warehouse {lake} cannot be reached: {text}",
+            "Look whether its database is up, and whether you may log in: seeknal doctor",
+        )
+    if "DATA_PATH parameter" in text:
+        return WarehouseError(
+            f"The warehouse {lake} keeps its rows elsewhere than `warehouse.data` says: {text}",
+            "Name that place in the project file, or a lake of its own: another `schema`.",
+        )
+    if "version mismatch" in text.lower() or "AUTOMATIC_MIGRATION" in text:
+        return WarehouseError(
+            f"The warehouse {lake} is in another version of the lake's format: {text}",
+            "Install the DuckDB that the team uses: seeknal doctor says which one this is.",
+        )
+    return WarehouseError(f"The warehouse {lake} cannot be used: {text}")
 
 
 def _busy(text: str, path: Path | None) -> WarehouseBusy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -12,7 +13,6 @@ import duckdb
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
 from seeknal_git.warehouse import catalog, protocol, publish, runs, unused_tables
 from seeknal_git.warehouse.catalog import Catalog
-from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import commit_id
 from seeknal_git.warehouse.model.environments import EnvironmentRecord, Foreign, Published
 from seeknal_git.warehouse.shown import shown
@@ -95,21 +95,27 @@ class EnvironmentViews(protocol.Environments):
 
     def delete(self, schema: str) -> tuple[Foreign, ...]:
         connection = self.connection
-        with self.catalog.changing(schema), transaction(connection):
-            views = catalog.views_of(connection, schema)
-            ours = {
-                published.view
-                for published in shown(connection, schema).values()
-                if views.get(published.view) == published.table
-            }
-            for view in ours:
-                connection.execute(f"DROP VIEW {qualified(WAREHOUSE, schema, view)}")
-            yours = tuple(catalog.made_by_others(connection, schema, ()).values())
-            # `main` is the engine's own, which it does not drop.
-            if schema != "main" and catalog.is_empty(connection, schema):
-                connection.execute(f"DROP SCHEMA IF EXISTS {qualified(WAREHOUSE, schema)}")
-            runs.record_deletion(connection, schema)
-        return yours
+        with self.catalog.changing(schema):
+            return self.catalog.change(partial(_deleted, connection, schema))
 
     def was_deleted(self, schema: str) -> bool:
         return runs.was_deleted(self.connection, schema)
+
+
+def _deleted(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[Foreign, ...]:
+    """Drop the views of an environment, and record its end; returns everything that stays."""
+    views = catalog.views_of(connection, schema)
+    ours = {
+        published.view
+        for published in shown(connection, schema).values()
+        if views.get(published.view) == published.table
+    }
+    for view in ours:
+        connection.execute(f"DROP VIEW {qualified(WAREHOUSE, schema, view)}")
+    yours = tuple(catalog.made_by_others(connection, schema, ()).values())
+    # `main` is the engine's own, which it does not drop.
+    if schema != "main" and catalog.is_empty(connection, schema):
+        connection.execute(f"DROP SCHEMA IF EXISTS {qualified(WAREHOUSE, schema)}")
+    runs.record_deletion(connection, schema)
+
+    return yours

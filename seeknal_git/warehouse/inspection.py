@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError, WarehouseRefused, some
@@ -19,19 +18,23 @@ from seeknal_git.warehouse.state_tables import LATER_COLUMNS, always_there, firs
 if TYPE_CHECKING:
     import duckdb
 
+    from seeknal_git.warehouse.location import Location
+
 _NAMED = 3
 # The engine ignores the case of schemas and tables, and quotes a name that is a word of `_RUNS`.
 _IN_OURS = f"lower(schema_name) IN ('{STATE_SCHEMA}', '{SNAPSHOTS}')"
 _OURS = f"database_name = 'warehouse' AND {_IN_OURS}"
 _RUNS = r"\b(DEFAULT|GENERATED|CHECK|REFERENCES|UNIQUE|PRIMARY)\b"
+# A lake writes a default for a column that has none.
+_SQL = "replace(sql, ' DEFAULT(NULL)', '')"
 _TABLES = f"""
     SELECT schema_name, table_name,
         {_IN_OURS} AND (
             index_count > 0 OR check_constraint_count > 0 OR regexp_matches(
-                regexp_replace(sql, '"[^"]*"|''[^'']*''', '', 'g'), '{_RUNS}'
+                regexp_replace({_SQL}, '"[^"]*"|''[^'']*''', '', 'g'), '{_RUNS}'
             )
         ) AS runs,
-        CASE WHEN lower(schema_name) = '{STATE_SCHEMA}' OR runs THEN sql END
+        CASE WHEN lower(schema_name) = '{STATE_SCHEMA}' OR runs THEN {_SQL} END
     FROM duckdb_tables() WHERE database_name = 'warehouse'"""
 _NAMES = """
     SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'warehouse'"""
@@ -58,7 +61,7 @@ def listed(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
 
 
 def inspected(
-    connection: duckdb.DuckDBPyConnection, path: Path, *, writing: bool
+    connection: duckdb.DuckDBPyConnection, place: Location, *, writing: bool
 ) -> dict[str, list[str]]:
     """The tables of an attached warehouse: schema, in lower case → names. Nothing of it runs here.
     Raises WarehouseRefused, or WarehouseError if a row is damaged."""
@@ -72,17 +75,17 @@ def inspected(
     wrong += [f"the {kind} {name}" for kind, name in others]
     if wrong:
         raise WarehouseRefused(
-            f"The warehouse {path} holds something in Seeknal's own schemas that Seeknal did not "
+            f"The warehouse {place} holds something in Seeknal's own schemas that Seeknal did not "
             f"make: {some(wrong, _NAMED)}. Nothing of it was read.",
             "Drop that, if the warehouse is yours; else move the file away: "
             "seeknal run builds it again.",
         )
-    _need_whole_rows(connection, path, map(str.lower, tables.get(STATE_SCHEMA, ())))
+    _need_whole_rows(connection, place, map(str.lower, tables.get(STATE_SCHEMA, ())))
     return tables
 
 
 def _need_whole_rows(
-    connection: duckdb.DuckDBPyConnection, path: Path, tables: Iterable[str]
+    connection: duckdb.DuckDBPyConnection, place: Location, tables: Iterable[str]
 ) -> None:
     """Raise WarehouseError for a row that lacks a value, or has a time that Python cannot hold: the
     readers of the state rely on them."""
@@ -96,7 +99,7 @@ def _need_whole_rows(
     if damaged:
         named = some([f"_seeknal.{table}" for (table,) in damaged], _NAMED)
         raise WarehouseError(
-            f"The state of the warehouse {path} is damaged, or somebody else's: "
+            f"The state of the warehouse {place} is damaged, or somebody else's: "
             f"a value is missing in {named}, or none that Seeknal writes.",
             "If the file is not yours, move it away: seeknal run builds it again.",
         )

@@ -1,8 +1,7 @@
 """Open a project's warehouse. Nothing here knows an engine.
 
-The address of a warehouse decides which module implements it, and that module is imported when the
-first warehouse is opened. An address is the path of a file today, and None for an empty warehouse
-in memory.
+The location of a warehouse decides which module implements it, and that module is imported when the
+first warehouse is opened. Without a location, a warehouse is empty and in memory.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from seeknal_git.errors import WarehouseError
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.file_version import file_version
+from seeknal_git.warehouse.location import Lake, Location
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.owner import Owner
@@ -30,7 +30,7 @@ class Implementation(Protocol):
 
     def open_warehouse(
         self,
-        path: Path | None,
+        location: Location | None,
         owner: Owner | None,
         *,
         read_only: bool,
@@ -39,33 +39,36 @@ class Implementation(Protocol):
     ) -> AbstractContextManager[Warehouse]: ...
 
     def open_for_state(
-        self, path: Path | None, owner: Owner | None, deadline: Deadline
+        self, location: Location | None, owner: Owner | None, deadline: Deadline
     ) -> AbstractContextManager[Warehouse]: ...
 
 
-def _implementation(path: Path | None) -> Implementation:
-    """The module for an address. Another kind of warehouse adds its case here."""
-    del path  # every address is that of a DuckDB file
+def _implementation(location: Location | None) -> Implementation:
+    """The module for a location."""
+    if isinstance(location, Lake):
+        from seeknal_git.warehouse import ducklake
+
+        return ducklake
     from seeknal_git.warehouse import duckdb_file
 
     return duckdb_file
 
 
-def version_of(path: Path) -> str:
-    """The version of the warehouse at an address: every write changes it. Empty if it cannot be
-    told, as just after a write."""
-    return file_version(path)  # every address is that of a file
+def version_of(location: Location) -> str:
+    """The version of a warehouse: every write changes it. Empty if it cannot be told, as just after
+    a write, and of a lake, which only itself can tell."""
+    return file_version(location) if isinstance(location, Path) else ""
 
 
 def open_warehouse(
-    path: Path | None,
+    location: Location | None,
     owner: Owner | None,
     *,
     read_only: bool = False,
     deadline: Deadline = NO_WAIT,
     reach: Reach = NOTHING,
 ) -> AbstractContextManager[Warehouse]:
-    """The warehouse at an address, open inside the block.
+    """The warehouse at a location, open inside the block.
 
     One that is to be written and does not exist is created; one that is to be read and holds
     nothing yet counts as empty.
@@ -75,43 +78,43 @@ def open_warehouse(
     that SQL may open. Raises WarehouseBusy, WarehouseRefused, or WarehouseError if it cannot be
     used. An error of the engine that nobody has caught inside the block leaves it as one of ours.
     """
-    return _implementation(path).open_warehouse(
-        path, owner, read_only=read_only, deadline=deadline, reach=reach
+    return _implementation(location).open_warehouse(
+        location, owner, read_only=read_only, deadline=deadline, reach=reach
     )
 
 
 def open_for_state(
-    path: Path | None, owner: Owner | None, deadline: Deadline = NO_WAIT
+    location: Location | None, owner: Owner | None, deadline: Deadline = NO_WAIT
 ) -> AbstractContextManager[Warehouse]:
     """A warehouse for reading its state, as `open_warehouse` opens it. Run no query of a user and
     no SQL of a node in it: the next caller may get the same engine."""
-    return _implementation(path).open_for_state(path, owner, deadline)
+    return _implementation(location).open_for_state(location, owner, deadline)
 
 
 @contextmanager
 def open_for_scratch(
-    path: Path | None, owner: Owner | None, reach: Reach = NOTHING
+    location: Location | None, owner: Owner | None, reach: Reach = NOTHING
 ) -> Iterator[Warehouse]:
-    """A warehouse for reading, or an empty one in memory without an address. Nothing is written
+    """A warehouse for reading, or an empty one in memory without a location. Nothing is written
     beside it. Raises WarehouseError if it cannot be read."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-")))
         reach = replace(reach, spill=folder)
         yield stack.enter_context(
-            open_warehouse(path, owner, read_only=path is not None, reach=reach)
+            open_warehouse(location, owner, read_only=location is not None, reach=reach)
         )
 
 
 @contextmanager
 def open_if_readable(
-    path: Path | None, owner: Owner, reach: Reach
+    location: Location | None, owner: Owner, reach: Reach
 ) -> Iterator[tuple[Warehouse, str | None]]:
     """A warehouse for reading, and None; or an empty one in memory, and why the other cannot be
     read."""
     with ExitStack() as stack:
         obstacle = None
         try:
-            warehouse = stack.enter_context(open_for_scratch(path, owner, reach))
+            warehouse = stack.enter_context(open_for_scratch(location, owner, reach))
         except WarehouseError as exc:
             obstacle = exc.message
             warehouse = stack.enter_context(open_for_scratch(None, None, reach))

@@ -14,6 +14,8 @@ from seeknal_git.warehouse.state_tables import insert, with_later_columns
 if TYPE_CHECKING:
     import duckdb
 
+    from seeknal_git.warehouse.location import Location
+
 
 class Owner(Protocol):
     """A clone that opens a warehouse."""
@@ -45,13 +47,13 @@ class Owner(Protocol):
         ...
 
 
-def claim(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner) -> None:
+def claim(connection: duckdb.DuckDBPyConnection, place: Location, owner: Owner) -> None:
     """Write down that a warehouse is this project's. Raises WarehouseRefused if it is another's.
 
     A clone belongs to the project if it has one of its marks, or a commit that was published. So an
     address or a history may be replaced: the clone that knows both adds the new marks.
     """
-    known, lacks_marks = need_own(connection, path, owner)
+    known, lacks_marks = need_own(connection, place, owner)
     if lacks_marks:
         marks, first = owner.at_hand(), owner.first_commits()
         if first or marks:
@@ -59,7 +61,7 @@ def claim(connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner) -> No
 
 
 def need_own(
-    connection: duckdb.DuckDBPyConnection, path: Path, owner: Owner
+    connection: duckdb.DuckDBPyConnection, place: Location, owner: Owner
 ) -> tuple[set[str], bool]:
     """The marks of the project in a warehouse, and whether the clone's own are missing there.
     Writes nothing. Raises WarehouseRefused if the warehouse is another project's."""
@@ -73,7 +75,7 @@ def need_own(
         and not (known and _has_published(connection, owner))
     ):
         raise WarehouseRefused(
-            f"The warehouse {path} belongs to another project, or to another clone's history. "
+            f"The warehouse {place} belongs to another project, or to another clone's history. "
             "Nothing was done.",
             "Give this project a data root or a `warehouse` of its own. "
             "(In a shallow clone: git fetch --unshallow)",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from seeknal_git.sql.statement import Columns
+    from seeknal_git.warehouse.location import Location
     from seeknal_git.warehouse.model.answers import Comparison, Listener, Rows
     from seeknal_git.warehouse.model.deliveries import Changed, DeliveredPath, Delivery
     from seeknal_git.warehouse.model.environments import EnvironmentRecord, Foreign, Published
@@ -415,7 +416,7 @@ class Warehouse(Protocol):
     """An open warehouse. All of it but its builders belongs to one thread."""
 
     @property
-    def path(self) -> Path: ...
+    def location(self) -> Location: ...
 
     @property
     def snapshots(self) -> Snapshots: ...

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.names import ENTITY, STATE, WAREHOUSE, is_entity, literal, qualified
 from seeknal_git.warehouse.catalog import MARK, Catalog
-from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import packed
 from seeknal_git.warehouse.model.clock import now
 from seeknal_git.warehouse.model.environments import Foreign, Published
@@ -36,15 +36,20 @@ class _Changes:
 
 def publish(catalog: Catalog, publication: Publication) -> Outcome:
     """See `protocol.Publications`."""
+    with catalog.changing(publication.schema):
+        return catalog.change(partial(_published, catalog, publication))
+
+
+def _published(catalog: Catalog, publication: Publication) -> Outcome:
+    """Publish within a transaction."""
     connection = catalog.connection
-    with catalog.changing(publication.schema), transaction(connection):
-        schema = qualified(WAREHOUSE, publication.schema)
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        changes = _changes(catalog, publication)
-        need_selects(connection, changes.repointed)
-        _repoint(connection, publication.schema, changes)
-        number = _record(connection, publication, changes)
-        _touch(connection, publication.schema, publication.branch)
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, publication.schema)}")
+    changes = _changes(catalog, publication)
+    need_selects(connection, changes.repointed)
+    _repoint(connection, publication.schema, changes)
+    number = _record(connection, publication, changes)
+    _touch(connection, publication.schema, publication.branch)
+    catalog.sign(publication, number)
     repointed = {published.node for published in changes.repointed}
     return Outcome(
         tuple(published.node for published in changes.repointed),

@@ -18,10 +18,10 @@ _idle: dict[tuple[int, str], duckdb.DuckDBPyConnection] = {}
 
 
 @contextmanager
-def shared_engine(settings: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def shared_engine(settings: str, place: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
     """An engine with these settings, which is kept for the next caller, unless an error leaves the
-    block."""
-    key = (os.getpid(), settings)
+    block. place: a name of its own, for an engine that stays attached to a warehouse."""
+    key = (os.getpid(), place or settings)
     idle = _idle.pop(key, None)
     connection = idle or duckdb.connect(":memory:")
     try:

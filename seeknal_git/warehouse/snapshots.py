@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import STATE
@@ -66,14 +68,8 @@ class SnapshotTables(protocol.Snapshots):
         tables, folder = self.tables(), self.catalog.folder
         there: list[Snapshot] = []
         gone: list[Snapshot] = []
-        for number, *rest, form, kept, text, reads, partial in rows:
-            snapshot = replace(
-                Snapshot(identifier(number), *rest),
-                query=query(text, reads, folder),
-                form=form,
-                pieces=numbers(kept),
-                part=part(partial),
-            )
+        for row in rows:
+            snapshot = _snapshot(row, folder)
             (there if tables.issuperset(snapshot.tables) else gone).append(snapshot)
         return there, gone
 
@@ -137,17 +133,41 @@ class SnapshotTables(protocol.Snapshots):
         return unused_tables.kept_files(self.connection, rules)
 
     def unnamed(self, kept: Collection[str]) -> list[Unnamed]:
-        return unused_tables.unnamed(self.connection, kept)
+        return unused_tables.unnamed(self.catalog, kept)
 
     def unused_pieces(self, rules: Rules) -> list[UnusedPieces]:
         return unused_pieces.unused(self.connection, rules)
 
     def drop_pieces(self, pieces: Sequence[UnusedPieces]) -> None:
-        unused_pieces.drop(self.connection, pieces)
+        self.catalog.change(partial(unused_pieces.drop, self.connection, pieces))
+        self.catalog.tidy()
 
     def drop(self, tables: Sequence[str]) -> None:
-        unused_tables.drop_tables(self.connection, tables)
+        self.catalog.change(partial(unused_tables.drop_tables, self.connection, tables))
         self.catalog.dropped(tables)
+        self.catalog.tidy()
+
+
+def _snapshot(row: Sequence[Any], folder: Path | None) -> Snapshot:
+    """A snapshot from the values of `_FIELDS`."""
+    number, *rest, form, kept, text, reads, partial = row
+    return replace(
+        Snapshot(identifier(number), *rest),
+        query=query(text, reads, folder),
+        form=form,
+        pieces=numbers(kept),
+        part=part(partial),
+    )
+
+
+def of_table(connection: duckdb.DuckDBPyConnection, table: str) -> Snapshot | None:
+    """The snapshot of a table, by its last record; None if there is none."""
+    rows = connection.execute(
+        f"SELECT {', '.join(_FIELDS.values())} FROM {with_later_columns('snapshots')} "
+        "WHERE table_name = $1 ORDER BY number DESC LIMIT 1",
+        [table],
+    ).fetchall()
+    return _snapshot(rows[0], None) if rows else None
 
 
 def record_snapshots(

@@ -159,6 +159,10 @@ _MAY_BE_NULL = {
     "publication_nodes": {"snapshot_id", "table_name", "fingerprint"},
     "runs": {"ended_at", "message"},
 }
+# State table → its columns, with their types.
+STATE_FORM = {
+    table: columns | LATER_COLUMNS.get(table, {}) for table, columns in _FIRST_COLUMNS.items()
+}
 # Of tables in which a row is about one environment, the number of its publication.
 _NUMBER = {
     "environments": "publication_id",

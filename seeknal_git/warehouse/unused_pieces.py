@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from seeknal_git.names import STATE
 from seeknal_git.sql.ranges import Ranges, is_among, is_within, joined, ranges_of
 from seeknal_git.warehouse import unused_tables
-from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.forms import query
 from seeknal_git.warehouse.model.pieces import NUMBER
 from seeknal_git.warehouse.model.queries import Query, relation
@@ -51,30 +50,28 @@ def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[UnusedPi
 
 
 def drop(connection: duckdb.DuckDBPyConnection, pieces: Sequence[UnusedPieces]) -> None:
-    """Delete pieces, their records, and those of snapshots that need them, in one transaction. The
-    record of an unstable snapshot stays, and names a table that is not there."""
-    with transaction(connection):
-        for one in pieces:
-            chosen = is_among(NUMBER, one.numbers)
-            connection.execute(f"DELETE FROM {relation(one.table)} WHERE {chosen}")
-            connection.execute(
-                f"DELETE FROM {STATE}.pieces WHERE table_name = $1 AND number IN "
-                "(SELECT unnest($2::BIGINT[]))",
-                [one.table, list(one.numbers)],
-            )
-        gone = {one.table: one.numbers for one in pieces}
-        rows = connection.execute(
-            f"SELECT rowid, query, reads FROM {STATE}.snapshots WHERE query IS NOT NULL"
-        ).fetchall()
-        broken = [row for row, text, reads in rows if _reads_one_of(query(text, reads), gone)]
+    """Delete pieces, their records, and those of snapshots that need them. The record of an
+    unstable snapshot stays, and names a table that is not there."""
+    for one in pieces:
+        chosen = is_among(NUMBER, one.numbers)
+        connection.execute(f"DELETE FROM {relation(one.table)} WHERE {chosen}")
         connection.execute(
-            f"DELETE FROM {STATE}.snapshots WHERE rowid IN (SELECT unnest($1::BIGINT[])) "
-            "AND NOT coalesce(unstable, true)",
-            [broken],
+            f"DELETE FROM {STATE}.pieces WHERE table_name = $1 AND number IN "
+            "(SELECT unnest($2::BIGINT[]))",
+            [one.table, list(one.numbers)],
         )
-        for records in ("snapshots", "publication_nodes"):
-            _forget(connection, records, gone)
-    connection.execute("CHECKPOINT warehouse")
+    gone = {one.table: one.numbers for one in pieces}
+    rows = connection.execute(
+        f"SELECT rowid, query, reads FROM {STATE}.snapshots WHERE query IS NOT NULL"
+    ).fetchall()
+    broken = [row for row, text, reads in rows if _reads_one_of(query(text, reads), gone)]
+    connection.execute(
+        f"DELETE FROM {STATE}.snapshots WHERE rowid IN (SELECT unnest($1::BIGINT[])) "
+        "AND NOT coalesce(unstable, true)",
+        [broken],
+    )
+    for records in ("snapshots", "publication_nodes"):
+        _forget(connection, records, gone)
 
 
 def _forget(

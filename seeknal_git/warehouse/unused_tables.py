@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.names import SNAPSHOTS, STATE, literal
+from seeknal_git.names import SNAPSHOTS, STATE
 from seeknal_git.warehouse import catalog
-from seeknal_git.warehouse.connection import transaction
 from seeknal_git.warehouse.histories import tables_of_histories
 from seeknal_git.warehouse.model.environments import REMOVED, Published
 from seeknal_git.warehouse.model.queries import file_name, relation
@@ -29,6 +28,8 @@ from seeknal_git.warehouse.state_tables import (
 
 if TYPE_CHECKING:
     import duckdb
+
+    from seeknal_git.warehouse.catalog import Catalog
 
 # A publication records only the nodes that it re-pointed: the others are in earlier ones.
 _SHOWN_SINCE = f"""
@@ -108,19 +109,17 @@ def _files_in_views(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {file_name(blob) for (blob,) in rows}
 
 
-def unnamed(connection: duckdb.DuckDBPyConnection, kept: Collection[str]) -> list[Unnamed]:
+def unnamed(known: Catalog, kept: Collection[str]) -> list[Unnamed]:
     """The snapshots that are not kept. A table without a record is not ours."""
+    connection = known.connection
     tables = f"SELECT table_name, node, row_count FROM {STATE}.snapshots"
     if are_recorded(connection):
         tables += f" UNION ALL {_OF_PIECES}"
     rows = connection.execute(f"{tables} ORDER BY ALL").fetchall()
     there = catalog.snapshot_tables(connection) - set(kept)
-    block_size = _block_size(connection)
-    return [
-        Unnamed(table, node, count, block_size * _blocks(connection, table))
-        for table, node, count in rows
-        if table in there
-    ]
+    found = [row for row in rows if row[0] in there]
+    sizes = known.sizes([table for table, _, _ in found])
+    return [Unnamed(table, node, count, sizes[table]) for table, node, count in found]
 
 
 def _shown(
@@ -238,23 +237,6 @@ def built_since(
     ).fetchall()
 
 
-def _block_size(connection: duckdb.DuckDBPyConnection) -> int:
-    rows = connection.execute(
-        "SELECT block_size FROM pragma_database_size() WHERE database_name = 'warehouse'"
-    ).fetchall()
-    return int(rows[0][0])
-
-
-def _blocks(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """The number of the file's blocks that a table takes up. One statement for all tables is
-    slower: the engine plans a long UNION in quadratic time."""
-    rows = connection.execute(
-        "SELECT count(DISTINCT block_id) "
-        f"FROM pragma_storage_info({literal(relation(table))}) WHERE persistent"
-    ).fetchall()
-    return int(rows[0][0])
-
-
 def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
     """Somebody's own views that may break if a schema goes: those in it, and those elsewhere whose
     text names it."""
@@ -272,13 +254,11 @@ def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
 
 
 def drop_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
-    """Drop snapshot tables and their records, in one transaction, and the records of views over
-    them; the record of an unstable one stays."""
-    with transaction(connection):
-        connection.execute("; ".join(f"DROP TABLE IF EXISTS {relation(table)}" for table in tables))
-        connection.execute(
-            f"DELETE FROM {STATE}.snapshots WHERE NOT coalesce(unstable, true) "
-            f"AND list_has_any({TABLES_OF_VIEW}, $1::VARCHAR[])",
-            [list(tables)],
-        )
-    connection.execute("CHECKPOINT warehouse")
+    """Drop snapshot tables and their records, and the records of views over them; the record of an
+    unstable one stays."""
+    connection.execute("; ".join(f"DROP TABLE IF EXISTS {relation(table)}" for table in tables))
+    connection.execute(
+        f"DELETE FROM {STATE}.snapshots WHERE NOT coalesce(unstable, true) "
+        f"AND list_has_any({TABLES_OF_VIEW}, $1::VARCHAR[])",
+        [list(tables)],
+    )

@@ -238,7 +238,7 @@ def test_a_spilling_query_still_has_its_place_on_disk(
     monkeypatch.setattr(
         connection,
         "_SETTINGS",
-        f"{connection._SETTINGS}; SET memory_limit = '80MB'; SET threads = 2",
+        f"{connection.SETTINGS}; SET memory_limit = '80MB'; SET threads = 2",
     )
     with opened(tmp_path / "w.duckdb", None) as catalog:
         worker = catalog.connection.cursor()

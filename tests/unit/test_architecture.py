@@ -99,7 +99,7 @@ def test_a_library_is_imported_in_one_place_only(library: str, only: str) -> Non
 
 
 def test_the_implementation_of_a_warehouse_is_named_in_its_package_alone() -> None:
-    known = "deadline interrupt model moving opening protocol".split()
+    known = "deadline interrupt location model moving opening protocol".split()
     internal = [
         module
         for module in MODULES

@@ -1,0 +1,55 @@
+"""A warehouse that is a lake: several machines may write it at once. `opening` chooses it by the
+location."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from seeknal_git.sql.sandbox import NOTHING, Reach
+from seeknal_git.warehouse import protocol
+from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
+from seeknal_git.warehouse.duckdb_file import DuckDBFile
+from seeknal_git.warehouse.lake_connection import opened, opened_for_state
+from seeknal_git.warehouse.location import Lake, Location
+
+if TYPE_CHECKING:
+    from seeknal_git.warehouse.owner import Owner
+
+
+@contextmanager
+def open_warehouse(
+    location: Location | None,
+    owner: Owner | None,
+    *,
+    read_only: bool = False,
+    deadline: Deadline = NO_WAIT,
+    reach: Reach = NOTHING,
+) -> Iterator[protocol.Warehouse]:
+    """The lake at a location, as `lake_connection.opened` opens it."""
+    assert isinstance(location, Lake), "opening chose this module"
+    with opened(location, owner, read_only=read_only, deadline=deadline, reach=reach) as catalog:
+        yield DuckLake(location, catalog, owner)
+
+
+@contextmanager
+def open_for_state(
+    location: Location | None, owner: Owner | None, deadline: Deadline = NO_WAIT
+) -> Iterator[protocol.Warehouse]:
+    """A lake for reading its state, as `lake_connection.opened_for_state` opens it."""
+    assert isinstance(location, Lake), "opening chose this module"
+    with opened_for_state(location, owner, deadline) as catalog:
+        yield DuckLake(location, catalog, owner)
+
+
+class DuckLake(DuckDBFile):
+    """An open lake."""
+
+    def builder(self) -> protocol.Builder:
+        from seeknal_git.warehouse.lake_builder import LakeBuilder
+
+        return LakeBuilder(self._connection.cursor(), self._catalog.built)
+
+    def leave(self) -> str | None:
+        return ""  # others may write at any moment

@@ -1,0 +1,69 @@
+"""The tables and views of a lake: as those of a file, but for their room, and for others who write
+at the same time."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import duckdb
+
+from seeknal_git.names import WAREHOUSE, literal, qualified
+from seeknal_git.warehouse.catalog import Catalog
+from seeknal_git.warehouse.engine_errors import is_conflict
+from seeknal_git.warehouse.transaction import transaction
+
+if TYPE_CHECKING:
+    from seeknal_git.warehouse.model.publications import Publication
+
+T = TypeVar("T")
+FENCES = "_fences"
+_ATTEMPTS = 5
+_LONGEST_WAIT = 0.5  # seconds before a change is begun again; half as long the first time
+
+
+class LakeCatalog(Catalog):
+    def change(self, action: Callable[[], T]) -> T:
+        """Also again if somebody else has committed first, from the beginning."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with transaction(self.connection):
+                    return action()
+            except duckdb.Error as exc:
+                if not is_conflict(exc) or attempt == _ATTEMPTS:
+                    raise
+            self.forget()
+            time.sleep(random.uniform(0, _LONGEST_WAIT) * attempt / _ATTEMPTS)
+        raise AssertionError
+
+    def sign(self, publication: Publication, number: int | None) -> None:
+        """Keep others from making a publication of the same number, and write the commit into the
+        history of the lake.
+
+        Two who append rows are in nobody's way, also if both rows have one number. So both set the
+        comment of a table, which the lake allows one of them.
+        """
+        fence = qualified(WAREHOUSE, FENCES, publication.schema)
+        extra = {"commit": publication.commit, "branch": publication.branch, "publication": number}
+        message = f"{publication.command} of {publication.branch} at {publication.commit[:12]}"
+        self.connection.execute(
+            f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, FENCES)}; "
+            f"CREATE TABLE IF NOT EXISTS {fence} (nothing BOOLEAN); "
+            f"COMMENT ON TABLE {fence} IS {literal(f'publication {number}')}; "
+            f"CALL {WAREHOUSE}.set_commit_message({literal(publication.author)}, "
+            f"{literal(message)}, extra_info => {literal(json.dumps(extra))})"
+        )
+
+    def sizes(self, tables: Sequence[str]) -> dict[str, int]:
+        rows = self.connection.execute(
+            "SELECT table_name, (file_size_bytes + delete_file_size_bytes)::BIGINT "
+            f"FROM ducklake_table_info({literal(WAREHOUSE)})"
+        ).fetchall()
+        found = dict(rows)  # no other schema has tables of these names
+        return {table: found.get(table) or 0 for table in tables}
+
+    def tidy(self) -> None:
+        self.connection.execute("CHECKPOINT warehouse")

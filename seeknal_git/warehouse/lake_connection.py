@@ -1,0 +1,210 @@
+"""Open a lake: load extensions, log in, attach it, and then confine the engine.
+
+A closed engine attaches no database of a server, and makes no secret. So the lake comes first: to
+attach it reads the tables of its catalog, and nothing in it runs. After that, the engine is as
+closed as one with a file; the guard refuses SQL that would reach through an extension.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from seeknal_git.files import make_private
+from seeknal_git.names import KEPT, STATE_SCHEMA, literal, quote
+from seeknal_git.sql import extensions
+from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
+from seeknal_git.warehouse.connection import IN_MEMORY, SETTINGS, make_folder
+from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
+from seeknal_git.warehouse.engine_errors import is_conflict, is_locked, our_errors
+from seeknal_git.warehouse.inspection import inspected
+from seeknal_git.warehouse.lake_catalog import LakeCatalog
+from seeknal_git.warehouse.location import Lake
+from seeknal_git.warehouse.owner import Owner, claim, need_own
+from seeknal_git.warehouse.shared_engine import shared_engine
+from seeknal_git.warehouse.state_tables import STATE_FORM, STATE_TABLES
+from seeknal_git.warehouse.transaction import transaction
+
+_RETRY_SECONDS = 0.1
+# A lake tries a commit again by itself if nobody is in its way. Many commit at once, and each wait
+# is longer than the one before: so there are more tries than its own ten, and shorter waits.
+_RETRIES = (
+    "SET ducklake_max_retry_count = 60; SET ducklake_retry_wait_ms = 20; "
+    "SET ducklake_retry_backoff = 1.1"
+)
+_SPILL = "spill"
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """A clone that opens a lake, to read or to write."""
+
+    lake: Lake
+    owner: Owner | None
+    read_only: bool
+    deadline: Deadline = NO_WAIT
+    reach: Reach = NOTHING
+
+
+@contextmanager
+def opened(
+    lake: Lake,
+    owner: Owner | None,
+    *,
+    read_only: bool = False,
+    deadline: Deadline = NO_WAIT,
+    reach: Reach = NOTHING,
+) -> Iterator[LakeCatalog]:
+    """A lake, open inside the block, with the same errors as `connection.opened`. One that is to be
+    written and does not exist is created; one that is to be read and does not exist is empty."""
+    with our_errors(lake), closing(duckdb.connect(":memory:")) as connection:
+        visit = _Visit(lake, owner, read_only, deadline, _with_own(reach, lake, owner))
+        tables = _entered(connection, visit)
+        yield LakeCatalog(connection, tables, _kept_files(owner))
+
+
+@contextmanager
+def opened_for_state(
+    lake: Lake, owner: Owner | None, deadline: Deadline = NO_WAIT
+) -> Iterator[LakeCatalog]:
+    """A lake for reading its state. The engine stays attached for the next caller if its catalog is
+    on a server: to attach it takes longer than to ask it."""
+    if not lake.is_shared:
+        with opened(lake, owner, read_only=True, deadline=deadline) as catalog:
+            yield catalog
+        return
+    place = f"{lake.catalog} {lake.data} {lake.schema}"
+    with our_errors(lake), shared_engine("", place) as connection:
+        rows = connection.execute(
+            "SELECT 1 FROM duckdb_databases() WHERE database_name = 'warehouse'"
+        ).fetchall()
+        if rows:
+            tables = _looked_at(connection, lake, owner)
+        else:
+            visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
+            tables = _entered(connection, visit)
+        yield LakeCatalog(connection, tables, _kept_files(owner))
+
+
+def _with_own(reach: Reach, lake: Lake, owner: Owner | None) -> Reach:
+    """A reach with the lake's own places, the kept files of the clone, and a folder to spill
+    to."""
+    kept, spill = _kept_files(owner), reach.spill
+    if spill is None and owner is not None:
+        spill = owner.private / _SPILL
+        make_private(spill)
+    folders = [folder for folder in (kept, lake.folder) if folder]
+    files = [lake.file, *_logs(lake.file)] if lake.file else []
+    addresses = [] if lake.folder else [lake.data]
+    return replace(
+        reach,
+        files=[*reach.files, *files],
+        folders=[*reach.folders, *folders],
+        addresses=[*reach.addresses, *addresses],
+        spill=spill,
+    )
+
+
+def _logs(file: Path) -> list[Path]:
+    endings = (".wal", ".wal.checkpoint", ".wal.recovery", "-journal", "-wal", "-shm")
+    return [file.with_name(f"{file.name}{ending}") for ending in endings]
+
+
+def _kept_files(owner: Owner | None) -> Path | None:
+    return owner.private / KEPT if owner else None
+
+
+def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, list[str]]:
+    """Attach a lake and close the engine. Returns its tables: schema, in lower case → names."""
+    lake, owner = visit.lake, visit.owner
+    connection.execute(f"{SETTINGS}; SET autoinstall_known_extensions = false")
+    extensions.load(connection, ["ducklake", *lake.extensions])
+    connection.execute(_RETRIES)
+    for secret in lake.secrets:
+        values = "".join(f", {word} {literal(text)}" for word, text in secret.options.items())
+        connection.execute(f"CREATE SECRET {quote(secret.name)} (TYPE {secret.type}{values})")
+    is_there = _attached(connection, visit)
+    connection.execute(confinement(None, visit.reach))
+    if not is_there:
+        return {}
+    if visit.read_only:
+        return _looked_at(connection, lake, owner)
+    _complete_state(connection)
+    tables = inspected(connection, lake, writing=True)
+    if owner is not None:
+        claim(connection, lake, owner)
+    return tables
+
+
+def _looked_at(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, owner: Owner | None
+) -> dict[str, list[str]]:
+    """Inspect a lake that is read."""
+    tables = inspected(connection, lake, writing=False)
+    state = {table.lower() for table in tables.get(STATE_SCHEMA, ())}
+    if not state:
+        connection.execute(f"{IN_MEMORY}; {STATE_TABLES}")
+        return {}
+    if owner is not None:
+        need_own(connection, lake, owner)
+    return tables
+
+
+def _attached(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> bool:
+    """Attach a lake; False if there is none, and an empty warehouse in memory is in its place."""
+    lake, text = visit.lake, _attaching(visit)
+    if visit.read_only and lake.file is not None and not lake.file.exists():
+        connection.execute(f"{IN_MEMORY}; {STATE_TABLES}")
+        return False
+    if not visit.read_only:
+        for folder in (lake.folder, lake.file.parent if lake.file else None):
+            if folder is not None:
+                make_folder(folder)
+    while True:
+        try:
+            connection.execute(text)
+            return True
+        except duckdb.Error as exc:
+            if visit.read_only and _is_absent(exc):
+                connection.execute(f"{IN_MEMORY}; {STATE_TABLES}")
+                return False
+            if not (is_locked(exc) or is_conflict(exc)) or not visit.deadline.left:
+                raise
+            time.sleep(_RETRY_SECONDS)
+
+
+def _attaching(visit: _Visit) -> str:
+    """The statement that attaches a lake."""
+    lake = visit.lake
+    options = [f"DATA_PATH {literal(lake.data)}"]
+    if lake.schema:
+        options.append(f"METADATA_SCHEMA {literal(lake.schema)}")
+    if lake.file and lake.folder:  # both may have been moved, with the clone
+        options.append("OVERRIDE_DATA_PATH true")
+    if visit.read_only:
+        options.append("READ_ONLY")
+    return f"ATTACH {literal(f'ducklake:{lake.catalog}')} AS warehouse ({', '.join(options)})"
+
+
+def _is_absent(exc: duckdb.Error) -> bool:
+    """Whether the catalog has no lake in it."""
+    return "does not exist - and creating a new DuckLake" in str(exc)
+
+
+def _complete_state(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the state tables and columns that are not there."""
+    rows = connection.execute(
+        "SELECT lower(table_name), column_name FROM duckdb_columns() "
+        "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
+        [STATE_SCHEMA],
+    ).fetchall()
+    wanted = {(table, column) for table, columns in STATE_FORM.items() for column in columns}
+    if not wanted - set(rows):
+        return
+    with transaction(connection):
+        connection.execute(STATE_TABLES)

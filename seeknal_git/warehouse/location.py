@@ -1,0 +1,93 @@
+"""Where a warehouse is: the path of a DuckDB file, or a DuckLake.
+
+A location is a value that says which module implements the warehouse (`opening`). Its text has no
+password in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+# The databases that may hold the catalog of a lake, as its address begins.
+POSTGRES, SQLITE = "postgres:", "sqlite:"
+_SCHEME = re.compile(r"[a-z][a-z0-9+]+://")
+# A password as libpq writes it, in words or in an address.
+_PASSWORD = re.compile(r"(?i)\b(password|sslpassword|passfile)\s*=\s*('(?:[^'\\]|\\.)*'|\S+)")
+_PASSWORD_IN_ADDRESS = re.compile(r"(//[^:/@\s]+):[^@/\s]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A way to log in at an object store. options: the engine's word for each value."""
+
+    name: str
+    type: str
+    options: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A warehouse in DuckLake: rows in Parquet files, and everything else in a catalog."""
+
+    # `postgres:` and the words of libpq, `sqlite:` and a path, or the path of a DuckDB file
+    catalog: str = field(repr=False)
+    data: str  # a folder, or an address such as s3://bucket/lake/
+    schema: str = ""  # of the catalog's tables in PostgreSQL
+    format: str = ""  # the version of the lake's format that is expected; any if empty
+    secrets: tuple[Secret, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines may use it at once."""
+        return self.catalog.startswith(POSTGRES)
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """The extensions that its places take, beside its own."""
+        catalog = () if self.file and not self.catalog.startswith(SQLITE) else ("sqlite_scanner",)
+        catalog = ("postgres_scanner",) if self.is_shared else catalog
+        return (*catalog, *(() if self.folder else ("httpfs",)))
+
+    @property
+    def file(self) -> Path | None:
+        """The file of its catalog, if that is one."""
+        if self.is_shared:
+            return None
+        return Path(self.catalog.removeprefix(SQLITE))
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of its rows, if they are on this machine."""
+        return None if _SCHEME.match(self.data) else Path(self.data)
+
+    def __str__(self) -> str:
+        place = f"ducklake:{without_password(self.catalog)}"
+        return f"{place} (schema {self.schema})" if self.schema else place
+
+
+Location: TypeAlias = Path | Lake
+
+
+def files_of(location: Location) -> tuple[list[Path], list[Path]]:
+    """The files, and the folders, on this machine that a warehouse is in."""
+    if isinstance(location, Path):
+        return [location], []
+    return [location.file] if location.file else [], [location.folder] if location.folder else []
+
+
+def exists(location: Location) -> bool:
+    """Whether there may be a warehouse: only opening a lake tells whether it is there."""
+    return not isinstance(location, Path) or location.exists()
+
+
+def without_password(text: str) -> str:
+    """The address of a database, to be shown.
+
+    >>> without_password("dbname=lake password=secret host=db")
+    'dbname=lake password=… host=db'
+    """
+    return _PASSWORD_IN_ADDRESS.sub(r"\1:…@", _PASSWORD.sub(r"\1=…", text))
