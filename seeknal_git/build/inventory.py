@@ -98,7 +98,9 @@ def take_inventory(
         shows = warehouse.environments.shown(environment.schema)
     fingerprints = set(graph.wholes.values())
     snapshots, lost = warehouse.snapshots.find(fingerprints)
-    loads = {} if options.refresh else pinned(graph, (production, shows), snapshots)
+    loads = pinned(graph, (production, shows), snapshots)
+    if options.refresh:
+        loads = root.unmoved
     versions = need_versions(graph, root, loads, _spared(graph, options))
     snapshots, lost = _with_files(root, snapshots, lost)
     environments = () if options.newest else (production, shows)

@@ -17,7 +17,6 @@ from seeknal_git.errors import ProjectError
 from seeknal_git.names import is_entity, split_id
 from seeknal_git.plan.reason import Reason
 from seeknal_git.project.bound_graph import BoundGraph
-from seeknal_git.project.data_problems import absence
 from seeknal_git.project.raw_data import DataRoot
 from seeknal_git.warehouse.model.deliveries import Delivery
 from seeknal_git.warehouse.model.snapshots import Part, Snapshot
@@ -128,7 +127,7 @@ def work_out(
     raw data, unless no chosen node needs it."""
     inventory = take_inventory(warehouse, graph, root, environment, options)
     chosen = _chosen(inventory, options)
-    _need_data(inventory, chosen)
+    _need_data(inventory, root, chosen)
     checks = _open_checks(inventory, chosen, options)
     files = files_of(
         warehouse, inventory, Places(root, environment), None if options.chosen is None else chosen
@@ -174,13 +173,13 @@ def _chosen(inventory: Inventory, options: Options) -> set[str]:
     return found
 
 
-def _need_data(inventory: Inventory, chosen: set[str]) -> None:
+def _need_data(inventory: Inventory, root: DataRoot, chosen: set[str]) -> None:
     """Raise ProjectError for raw data that is not here, and that a chosen node reads, directly or
     not. No other node is built, so it keeps the table that it has."""
     graph = inventory.graph
     unknown = [source for source in graph.sources() if source.id not in inventory.versions]
     needed = graph.upstream(chosen) | chosen if unknown else chosen
-    if found := [absence(source) for source in unknown if source.id in needed]:
+    if found := [root.absence(source) for source in unknown if source.id in needed]:
         raise ProjectError(found)
 
 

@@ -126,7 +126,7 @@ def _promote(
     workspace: Workspace, target: str | None, options: Options, observer: Observer, command: str
 ) -> RunResult:
     started = time.monotonic()
-    prepared = prepare(workspace, target, options)
+    prepared = prepare(workspace.reading(), target, options)
     warn_of_raw_data(prepared, observer)
     with observer.progress(len(prepared.loaded.graph.members)) as report:
         done = carry_out(prepared, report, command=command)

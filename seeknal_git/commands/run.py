@@ -113,7 +113,7 @@ def run(
         return RunResult("run", _told(preview(prepare(workspace, request)), observer))
     need_authority(workspace)
     _announce(workspace, request.revision(workspace).environment, observer, bool(environment))
-    prepared = prepare(workspace, request)
+    prepared = prepare(workspace.reading(full=full), request)
     done = _carried_out(prepared, observer)
     return _result(prepared, done, time.monotonic() - started)
 
@@ -183,6 +183,8 @@ def _doubt(prepared: Prepared, observer: Observer) -> None:
     if named := [str(one.node) for one in told if one.group == NOT_WRITTEN]:
         observer.note(f"Not written here: the materialization of {some(named, 3)}.")
     warn_of_raw_data(prepared, observer)
+    for note in prepared.workspace.outsides.notes:
+        observer.note(note)
 
 
 def warn_of_raw_data(prepared: Prepared, observer: Observer) -> None:

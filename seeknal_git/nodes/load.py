@@ -398,6 +398,7 @@ def _node(file: NodeFile, compiled: Compiled, resolved: Resolved, path: str) -> 
         python=compiled.python,
         materialized=compiled.materialized,
         keeps=compiled.keeps,
+        outside=compiled.outside,
         partition=partition,
         earlier=earlier_of(file),
     )

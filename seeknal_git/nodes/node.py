@@ -103,6 +103,9 @@ class Node:
     # The first day of its code (`from`), and the commit whose code decides the partitions before;
     # once both are one SELECT, also the lines of its own part (`lines`). Mostly empty.
     earlier: Mapping[str, Any] = field(default_factory=dict)
+    # Of a source that is not of files below the project: where its rows come from, and how it tells
+    # that they moved; see `nodes/outside.py`.
+    outside: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -75,6 +75,7 @@ class Compiled:
     semantics: Mapping[str, Any] = field(default_factory=dict)
     materialized: str = "table"
     keeps: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    outside: Mapping[str, Any] = field(default_factory=dict)
 
 
 class InputFile(Form):

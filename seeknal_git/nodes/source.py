@@ -1,7 +1,8 @@
-"""A source: files below the project, read as one table.
+"""A source: files, a sheet, or a table of another database, read as one table.
 
-The formats are csv, parquet, json and jsonl. Declared types are applied when the files are read;
-declared columns that the files do not have are an error.
+Files are of csv, parquet, json, jsonl or excel, below the project or at a URL. Declared types are
+applied when they are read; declared columns that they do not have are an error. See `outside.py`
+for everything that is not below the project.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from pydantic import BeforeValidator, field_validator, model_validator
 from seeknal_git.nodes.checks import Columns, not_null, unique
 from seeknal_git.nodes.node import Check
 from seeknal_git.nodes.node_file import Compiled, Mistake, below_project, refuse_unknown_params
+from seeknal_git.nodes.outside import ALIASES, DATABASES, EXCEL, deciding, is_url, words_of
+from seeknal_git.nodes.outside_keys import PARAMS as OF_OUTSIDE
+from seeknal_git.nodes.outside_keys import outside_of, sheet_of
 from seeknal_git.nodes.partition import PartitionedFile
 from seeknal_git.nodes.scalars import flag, whole
 from seeknal_git.sql.type_words import is_any_number, read_as
@@ -22,11 +26,8 @@ from seeknal_git.sql.type_words import is_any_number, read_as
 # used again.
 _READER = 2
 
-# Systems whose tables people look for.
-_SYSTEMS = frozenset(
-    "postgresql postgres iceberg hive starrocks mysql excel sqlite bigquery snowflake redshift"
-    " duckdb".split()
-)
+# Systems whose tables people look for, and that are not read here.
+_SYSTEMS = frozenset("hive starrocks bigquery snowflake redshift mssql oracle mongodb".split())
 # Our parameter → DuckDB's option.
 _CSV_OPTIONS = {
     "delimiter": "delim",
@@ -76,8 +77,22 @@ _OPTIONS["jsonl"] = _OPTIONS["json"]
 class File(PartitionedFile):
     reads_params = True
 
-    source: Literal["csv", "parquet", "json", "jsonl"]
+    source: Literal[
+        "csv",
+        "parquet",
+        "json",
+        "jsonl",
+        "excel",
+        "postgresql",
+        "mysql",
+        "sqlite",
+        "duckdb",
+        "delta",
+        "iceberg",
+    ]
     table: str | None = None
+    connection: str | None = None
+    query: str | None = None
     on_drift: Literal["error", "warn"] = "error"
     keep: Literal["changes"] | None = None
     key: Columns | None = None
@@ -89,37 +104,43 @@ class File(PartitionedFile):
     @classmethod
     def _have_rows(cls, given: Any) -> Any:
         if given:
-            why = "a source reads files, so it has no example"
+            why = "a source reads raw data, so it has no example"
             raise ValueError(f"{why}: give rows in its place to the nodes that read it")
         return given
 
     @field_validator("source", mode="before")
     @classmethod
     def _of_files(cls, given: object) -> object:
-        if str(given).lower() in _SYSTEMS:
-            files = "a source is of files (csv, parquet, json or jsonl)"
-            raise ValueError(f"{files}: write the table of {given} to one, below the project")
-        return given
+        word = str(given).lower()
+        if word in _SYSTEMS:
+            databases = f"a source is of files, or of {', '.join(DATABASES)}"
+            raise ValueError(f"{databases}: write the table of {given} to a file")
+        return ALIASES.get(word, given)
 
     @model_validator(mode="after")
     def _sound(self) -> File:
-        if "**" in self.path and any(
-            "**" in part and part != "**" for part in self.path.split("/")
-        ):
-            raise Mistake(
-                "`**` stands for folders, and is a part of its own: data/**/*.csv",
-                "params.path",
-                "table",
-            )
+        known = PARAMS[self.source] | ({"connection"} if self.is_remote else set())
+        _ = self.outside  # raises for keys that belong to a connection
+        refuse_unknown_params(self.params, known, f"{_article(self.source)} {self.source} source")
+        if self.source not in DATABASES:
+            self._need_plain_folders()
         if self.keep and not self.key:
             raise Mistake("`keep: changes` needs the `key` of a row, such as `key: [id]`", "keep")
         if not self.keep and (self.key or self.compare):
             given = "key" if self.key else "compare"
             raise Mistake(f"`{given}` belongs to `keep: changes`, which is not here", given)
-        refuse_unknown_params(self.params, PARAMS[self.source], f"a {self.source} source")
         _ = self.options  # raises for a wrong value
         self._need_still_files()
         return self
+
+    def _need_plain_folders(self) -> None:
+        """Raise Mistake for a path whose `**` is not the name of folders alone."""
+        if any("**" in part and part != "**" for part in self.path.split("/")):
+            raise Mistake(
+                "`**` stands for folders, and is a part of its own: data/**/*.csv",
+                "params.path",
+                "table",
+            )
 
     def _need_still_files(self) -> None:
         """Raise Mistake for files that are to be read in place, and cannot be."""
@@ -131,9 +152,10 @@ class File(PartitionedFile):
                 f"`{key}` stores rows: it goes without `materialized: {self.materialized}`",
                 "materialized",
             )
-        if self.source != "parquet":
+        if self.source != "parquet" or self.outside:
+            what = f"{self.source} is read" if self.source != "parquet" else "a URL is read"
             raise Mistake(
-                f"only files of parquet are read in place: {self.source} is read into a `table`, "
+                f"only files of parquet are read in place: {what} into a `table`, "
                 "or each reader would parse its text again",
                 "materialized",
             )
@@ -149,14 +171,31 @@ class File(PartitionedFile):
         path = str(self.params.get("path") or self.table or "").strip().replace("\\", "/")
         if not path:
             raise Mistake("a source says where its data is: `table: data/orders.csv`", "table")
+        if is_url(path):
+            return path
         way = "copy the file below it, and name that"
         plain = below_project(path, "data/orders.csv", "params.path", "table", way=way)
         return f"{plain}/" if path.endswith("/") else plain
 
     @property
+    def is_remote(self) -> bool:
+        """Whether it is of files that have a URL."""
+        return self.source not in DATABASES and is_url(self.params.get("path") or self.table)
+
+    @property
+    def outside(self) -> dict[str, Any]:
+        """Where its rows come from, if not from files below the project; see `outside.py`."""
+        return outside_of(self)
+
+    @property
+    def form(self) -> str:
+        """The format of the files that the engine reads. Tables and sheets come as Parquet."""
+        return self.source if self.source in _OPTIONS else "parquet"
+
+    @property
     def options(self) -> dict[str, object]:
         """DuckDB's options for reading the files."""
-        names = _OPTIONS[self.source]
+        names = _OPTIONS.get(self.source, {})
         options = {
             names[key]: _option(key, names[key], self.params[key])
             for key in self.params
@@ -172,7 +211,7 @@ class File(PartitionedFile):
     def read_as(self) -> dict[str, str]:
         """The type with which each column is read; without columns that a file of typed columns
         already has as numbers."""
-        typed = self.source == "parquet"
+        typed = self.form == "parquet"
         return {
             name: read_as(word)
             for name, word in self.types.items()
@@ -180,7 +219,14 @@ class File(PartitionedFile):
         }
 
 
-PARAMS = {name: frozenset({"path", "on_drift", *options}) for name, options in _OPTIONS.items()}
+PARAMS: dict[str, frozenset[str]] = {
+    **{name: frozenset({"path", "on_drift", *options}) for name, options in _OPTIONS.items()},
+    **OF_OUTSIDE,
+}
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aei" else "a"
 
 
 def _option(key: str, option: str, value: object) -> object:
@@ -200,22 +246,33 @@ def _option(key: str, option: str, value: object) -> object:
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
-    definition = {
-        "format": file.source,
-        "path": file.path,
+    outside = file.outside
+    of_database = file.source in DATABASES
+    definition: dict[str, Any] = {
+        "format": file.form,
+        "path": words_of(outside) if of_database else file.path,
         "options": file.options,
         "types": file.read_as,
         "reader": _READER,
     }
+    if outside:
+        definition["outside"] = deciding(outside)
+    if file.source == EXCEL:
+        definition["sheet"] = sheet_of(file)
     as_it_is = {name: "NUMBER" for name in file.types if name not in file.read_as}
     if file.key is None:
         return Compiled(
-            sql=None, definition=definition, promises=as_it_is, materialized=file.materialized
+            sql=None,
+            definition=definition,
+            promises=as_it_is,
+            materialized=file.materialized,
+            outside=outside,
         )
     return Compiled(
         sql=None,
         definition=definition,
         promises=as_it_is,
+        outside=outside,
         checks=_checks_of_key(file.key, lines),
         keeps={"key": file.key, "compare": file.compare or []},
     )

@@ -37,7 +37,7 @@ class DataContents:
     def blob(self, source: Node, file: DataFile) -> str:
         """The id of a file's content. Raises ProjectError for a file that cannot be read."""
         try:
-            return file.blob or remembered_blob_id(file.at, self.places.cache)
+            return file.known or remembered_blob_id(file.at, self.places.cache)
         except FileFault as exc:
             raise unreadable(source, file, exc) from exc
 
@@ -48,10 +48,11 @@ class DataContents:
 
     def known_blobs(self, files: Iterable[DataFile]) -> dict[str, str]:
         """Path → blob, of the files that need not be read to know it."""
-        at = {file.path: file.at for file in files if file.blob is None}
+        files = list(files)
+        at = {file.path: file.at for file in files if file.known is None}
         known = remembered_blob_ids(at.values(), self.places.cache)
         found = {path: known[place] for path, place in at.items() if place in known}
-        return found | {file.path: file.blob for file in files if file.blob is not None}
+        return found | {file.path: file.known for file in files if file.known is not None}
 
     def path(self, source: Node, file: DataFile) -> Path:
         """The file to read, on disk. Raises ProjectError."""

@@ -34,6 +34,13 @@ class DataFile:
     module: Module | None = None
     # The target of a link that git tracks, if git does not track the file there.
     leads: str | None = None
+    # The id of its content if that is no hash of its bytes: of rows that came from outside.
+    content: str | None = None
+
+    @property
+    def known(self) -> str | None:
+        """The id of its content, if nobody has to read it."""
+        return self.blob or self.content
 
     @property
     def tracked(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seeknal_git.errors import FileFault, Problem, ProjectError
 from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.outside import words_of
 from seeknal_git.project.data_files import DataFile
 from seeknal_git.project.data_paths import DataPath
 
@@ -16,6 +17,9 @@ def fault(source: Node, message: str, hint: str) -> Problem:
 
 def absence(source: Node) -> Problem:
     """A word on raw data that is not here."""
+    if source.outside:
+        message = f"{source.id} reads {words_of(source.outside)}, which no run has read yet."
+        return fault(source, message, "seeknal run reads it, on any branch.")
     wanted = DataPath.of(source)
     cure = "Put the file there, or correct the path."
     if wanted.may_be_folder:

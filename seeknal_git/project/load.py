@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seeknal_git.errors import Problem, ProjectError, WarehouseError
 from seeknal_git.git.tree import TrackedPaths, Tree, commit_tree
@@ -26,9 +27,13 @@ from seeknal_git.project.snapshot_ids import State
 from seeknal_git.project.source_versions import tracked_parts
 from seeknal_git.project.vocabulary import Vocabulary, with_near_macro
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.sql.readers import Contract
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse.location import Location
+
+if TYPE_CHECKING:
+    from seeknal_git.nodes.node import Node
+    from seeknal_git.project.loads_in_use import Load
+    from seeknal_git.project.outsides import Away
 
 # A graph that differs by more nodes from the nearest one that is remembered is remembered itself.
 _FEW = 32
@@ -186,14 +191,26 @@ class _RawData:
         if tree.dirty and tree.commit:
             tree = _without_trifles(workspace, tree, graph, root)
         kept = _kept(workspace, graph, root, self.keeps) if self.keeps else None
-        if kept is None or len(kept) < len(graph.sources()):  # raw data is read
-            contracts = (
-                like.root.contracts
-                if like
-                else _contracts(workspace, graph, root, self.environment)
-            )
-            root = replace(root, places=root.places.afresh(), contracts=contracts)
+        if kept is None or len(kept) < len(graph.sources()):
+            root = self._read_again(root, graph, tracked, kept or {})
         return _Found(tree, root, kept)
+
+    def _read_again(
+        self, root: DataRoot, graph: Graph, tracked: TrackedPaths, kept: Mapping[str, Columns]
+    ) -> DataRoot:
+        """The raw data of sources that are read, with their loads before."""
+        workspace, like = self.workspace, self.like
+        loads: Mapping[str, Load] = {}
+        outside = [node for node in graph.sources() if node.outside and node.id not in kept]
+        if outside or like is None:
+            loads = _loads_before(workspace, graph, root, self.environment)
+        contracts = {source: load.contract for source, load in loads.items()}
+        return replace(
+            root,
+            places=root.places.afresh(),
+            contracts=like.root.contracts if like else contracts,
+            away=_away(workspace, tracked, outside, loads) if outside else {},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,16 +317,30 @@ def _kept(workspace: Workspace, graph: Graph, root: DataRoot, schema: str) -> di
     return kept_columns(path, graph, root, schemas, workspace.deadline) if path else {}
 
 
-def _contracts(
+def _loads_before(
     workspace: Workspace, graph: Graph, root: DataRoot, schema: str | None
-) -> dict[str, Contract]:
-    from seeknal_git.project.loads_in_use import contracts
+) -> dict[str, Load]:
+    from seeknal_git.project.loads_in_use import loads_before
 
     schemas = list(
         dict.fromkeys([workspace.production_schema, schema or workspace.production_schema])
     )
     path = _sound_place(workspace)
-    return contracts(path, graph, root, schemas, workspace.deadline) if path else {}
+    return loads_before(path, graph, root, schemas, workspace.deadline) if path else {}
+
+
+def _away(
+    workspace: Workspace,
+    tracked: TrackedPaths,
+    sources: Sequence[Node],
+    loads: Mapping[str, Load],
+) -> dict[str, Away]:
+    """Source → how it is seen, of the sources outside whose load is not kept anyway."""
+    from seeknal_git.project.outside import seeing_of
+
+    seeing = seeing_of(workspace, tracked)
+    versions = {source: load.version for source, load in loads.items()}
+    return {node.id: seeing.away(node, versions.get(node.id)) for node in sources}
 
 
 def _sound_place(workspace: Workspace) -> Location | None:

@@ -90,16 +90,16 @@ def kept_columns(
     return kept_of(graph, root, _loads(location, graph, root, schemas, deadline))
 
 
-def contracts(
+def loads_before(
     location: Location,
     graph: Graph,
     root: DataRoot,
     schemas: Sequence[str],
     deadline: Deadline | None,
-) -> dict[str, Contract]:
-    """Source → the contract of its load before. The warehouse is asked only if somebody wrote to
-    it; while it is held, the last answer counts. As for `kept_columns`. Raises WarehouseBusy."""
-    return contracts_of(graph, _loads(location, graph, root, schemas, deadline))
+) -> dict[str, Load]:
+    """Source → its load before. The warehouse is asked only if somebody wrote to it; while it is
+    held, the last answer counts. As for `kept_columns`. Raises WarehouseBusy."""
+    return _by_source(graph, _loads(location, graph, root, schemas, deadline))
 
 
 def kept_of(graph: Graph, root: DataRoot, loads: Loads) -> dict[str, Columns]:
@@ -114,8 +114,12 @@ def kept_of(graph: Graph, root: DataRoot, loads: Loads) -> dict[str, Columns]:
 
 def contracts_of(graph: Graph, loads: Loads) -> dict[str, Contract]:
     """Source → the contract of the load of its definition, among those that environments show."""
+    return {source: load.contract for source, load in _by_source(graph, loads).items()}
+
+
+def _by_source(graph: Graph, loads: Loads) -> dict[str, Load]:
     own = {source.id: whole_of_source(source) for source in graph.sources()}
-    return {source: loads[whole].contract for source, whole in own.items() if whole in loads}
+    return {source: loads[whole] for source, whole in own.items() if whole in loads}
 
 
 def _loads(

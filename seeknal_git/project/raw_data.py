@@ -26,6 +26,7 @@ from seeknal_git.sql.sandbox import Reach
 
 if TYPE_CHECKING:
     from seeknal_git.project.kept_files import KeptFiles
+    from seeknal_git.project.outsides import Away
 
 _EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 
@@ -45,7 +46,7 @@ class Opened:
 
     @property
     def blobs(self) -> list[str]:
-        return [file.blob or held.blob for file, held in zip(self.files, self.held, strict=True)]
+        return [file.known or held.blob for file, held in zip(self.files, self.held, strict=True)]
 
     def confirm(self) -> None:
         """Raise FileFault if somebody wrote into one of the files since it was hashed."""
@@ -68,6 +69,8 @@ class DataRoot:
     contracts: Mapping[str, Contract] = field(default_factory=dict)
     # Source → hash of everything that it takes from its contract.
     adopted: Mapping[str, str] = field(default_factory=dict)
+    # Source → how it is seen, of the sources outside whose load is not kept anyway.
+    away: Mapping[str, Away] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -84,7 +87,9 @@ class DataRoot:
 
     def files(self, source: Node) -> list[DataFile]:
         """The files that a source names, in the order of their paths; none if there are none.
-        Raises ProjectError."""
+        Of a source outside, those with the rows that were read just now. Raises ProjectError."""
+        if source.outside:
+            return list(self.away[source.id].files) if source.id in self.away else []
         try:
             return self.places.named(DataPath.of(source))
         except FileFault as exc:
@@ -93,6 +98,8 @@ class DataRoot:
     def faults(self, source: Node, files: Iterable[DataFile]) -> list[Problem]:
         """The problems of files that are there: one is empty, or a link that leaves the
         project."""
+        if source.outside:
+            return []
         files = list(files)
         known, folders, found = self._contents.known_blobs(files), _Folders(self.places), []
         for file in files:
@@ -125,8 +132,18 @@ class DataRoot:
     def need_files(self, source: Node) -> list[DataFile]:
         """Like `sound_files`. Raises ProjectError where there are none."""
         if not (found := self.sound_files(source)):
-            raise ProjectError([absence(source)])
+            raise ProjectError([self.absence(source)])
         return found
+
+    def absence(self, source: Node) -> Problem:
+        """A word on raw data that is not here."""
+        away = self.away.get(source.id)
+        return (away.problem if away else None) or absence(source)
+
+    @property
+    def unmoved(self) -> dict[str, str]:
+        """Source outside → the version of its load, of those that did not move since."""
+        return {source: away.version for source, away in self.away.items() if away.version}
 
     def moved(self, source: Node, contents: str) -> bool:
         """Whether a source's files are no longer as they were when somebody read these contents in
@@ -171,7 +188,7 @@ class DataRoot:
         chosen = [file for file in files if paths is None or file.path in paths]
         with holding(self.reading_folder, self.cache) as holder:
             held = {file.path: self._contents.held(holder, source, file) for file in chosen}
-            others = [file for file in files if file.blob or file.path not in held]
+            others = [file for file in files if file.known or file.path not in held]
             known = dict(
                 zip((file.path for file in others), self.blobs(source, others), strict=True)
             )

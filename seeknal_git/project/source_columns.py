@@ -9,7 +9,6 @@ from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.contract import drifted, read_by, told
 from seeknal_git.project.data_files import DataFile
-from seeknal_git.project.data_problems import absence
 from seeknal_git.project.data_versions import adopting
 from seeknal_git.project.graph import Graph
 from seeknal_git.project.guessing import Found, guessed, remembered
@@ -40,23 +39,37 @@ class SourceFiles:
         there: list[tuple[Node, list[DataFile]]] = []
         for source in sources:
             try:
+                if source.outside and (refused := _refused(source, root)):
+                    made.problems += refused
+                    continue
                 if files := root.sound_files(source):
                     made.read[source.id] = root.contents(source, files)
                     there.append((source, files))
-                else:
-                    made.absent[source.id] = absence(source)
+                elif not made._is_known(source):
+                    made.absent[source.id] = root.absence(source)
             except ProjectError as exc:
                 made.unfound += exc.problems
         made.files = {source.id: files for source, files in there}
         made.guesses = remembered(root, there)
         return made
 
+    def _is_known(self, source: Node) -> bool:
+        """Whether nobody misses the rows of a source outside: a plan knows its columns."""
+        away = self.root.away.get(source.id)
+        if not source.outside or (away and away.problem):
+            return False
+        return source.id in self.root.contracts or bool(away and away.columns)
+
     def columns(self, source: Node) -> Columns | None:
         """The columns of a source: of its last load if it has no files, None if they cannot be
         read."""
         if source.id not in self.files:
-            contract = self.root.contracts.get(source.id) if source.id in self.absent else None
-            return columns_typed(contract.columns) if contract else None
+            may_be_away = source.id in self.absent or source.outside
+            contract = self.root.contracts.get(source.id) if may_be_away else None
+            away = self.root.away.get(source.id)
+            if contract:
+                return columns_typed(contract.columns)
+            return away.columns if away else None
         try:
             found = self.guesses.get(source.id) or guessed(source, self.root)
             self.read[source.id], guess = found
@@ -71,6 +84,13 @@ class SourceFiles:
             self.adopted[source.id] = reader.adopted
             self.read[source.id] = adopting(self.read[source.id], reader.adopted)
         return reader.columns
+
+
+def _refused(source: Node, root: DataRoot) -> list[Problem]:
+    """The problem of the query of a source outside of the project."""
+    from seeknal_git.project.outside import refused_query
+
+    return refused_query(source, root.cache)
 
 
 def columns_now(

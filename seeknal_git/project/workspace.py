@@ -21,6 +21,7 @@ from seeknal_git.nodes.values import Given
 from seeknal_git.project.authority import Authority, find_authority, in_force
 from seeknal_git.project.definitions import is_definition_path
 from seeknal_git.project.held_files import remembered_blob_id
+from seeknal_git.project.outsides import Outsides
 from seeknal_git.project.place import Place
 from seeknal_git.project.remembered import Graphs
 from seeknal_git.project.settings import PROJECT_FILE, Settings, Written, read_written
@@ -58,6 +59,8 @@ class Workspace:
     written: Written | None = None  # the project file at hand
     flaw: ProjectError | None = None  # why the project file at hand cannot be read
     given: Given = field(default_factory=Given)  # the values that templates of nodes get
+    # the sources outside of the project that the command has seen
+    outsides: Outsides = field(default_factory=Outsides)
 
     @property
     def home(self) -> Path:
@@ -130,6 +133,11 @@ class Workspace:
         command is about."""
         environment = self.given.environment or git.current_branch(self.repository)
         return Vocabulary(tree, self.given, environment or self.production, self.cache)
+
+    def reading(self, *, full: bool = False) -> Workspace:
+        """The same, for a command that reads the rows of sources outside; full: also of those that
+        did not move."""
+        return replace(self, outsides=Outsides(reads=True, full=full))
 
     def waiting(self) -> Workspace:
         """The same, for a command that needs the warehouse; its waits share a deadline."""

@@ -34,6 +34,7 @@ from seeknal_git.report.terminal import (
 if TYPE_CHECKING:
     from seeknal_git.build.moved_data import MovedData
     from seeknal_git.commands.planned import Found, Planned
+    from seeknal_git.errors import Problem
     from seeknal_git.plan.reasons import ColumnChange
 
 _EMPTY = "There are no nodes yet. Begin with: seeknal draft source NAME"
@@ -295,9 +296,19 @@ def moved_words(moved: MovedData) -> str:
 
 
 def absent_files(planned: Planned) -> list[str]:
-    """The raw data that is not here, with the sources that read it."""
-    nodes = [planned.head.graph.node(absent.node) for absent in planned.head.absent if absent.node]
-    return [f"{node.definition['path']} ({node.id})" for node in nodes]
+    """The raw data that is not here, with the sources that read it, or the reason."""
+    named = [(one, planned.head.graph.node(one.node)) for one in planned.head.absent if one.node]
+    return [
+        f"{node.definition['path']} ({node.id}){_reason(absent) if node.outside else ''}"
+        for absent, node in named
+    ]
+
+
+def _reason(absent: Problem) -> str:
+    """Why nobody can look into a source outside of the project."""
+    why = absent.message.removeprefix(f"{absent.node}: ").rstrip(".")
+    place = f" ({absent.place})" if absent.place else ""
+    return f": {why}{place}{f'; {absent.hint}' if absent.hint else ''}"
 
 
 def _built(number: int, tables: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import Problem, ProjectError
+from seeknal_git.project.outsides import OUTSIDE
 from seeknal_git.report.terminal import coloured, counted, error, note, out
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ def show(found: Validation, *, verbose: bool) -> None:
         warn(warning)
     for absent in found.absent:
         warn(absent)
+        if absent.group == OUTSIDE and absent.hint:
+            note(f"  {absent.hint}")
     if found.absent:
         note(
             "Nodes that read that were checked by the columns that were loaded before or are"

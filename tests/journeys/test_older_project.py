@@ -120,8 +120,8 @@ def test_a_change_of_another_day_builds_only_the_nodes_behind_it(roastery: Repo)
     ("text", "said"),
     [
         (
-            "kind: source\nname: a\nsource: postgres\ntable: bronze.orders\n",
-            "write the table of postgres to one, below the project",
+            "kind: source\nname: a\nsource: bigquery\ntable: bronze.orders\n",
+            "write the table of bigquery to a file",
         ),
         (
             "kind: source\nname: a\nsource: csv\ntable: /data/x.csv\n",

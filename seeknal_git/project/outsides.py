@@ -1,0 +1,77 @@
+"""The sources outside of the project that one command has seen, and the rows that it has read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+import weakref
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seeknal_git.files import make_private
+
+if TYPE_CHECKING:
+    from seeknal_git.errors import Problem
+    from seeknal_git.project.data_files import DataFile
+    from seeknal_git.sql.statement import Columns
+
+
+OUTSIDE = "outside"  # the group of problems of such sources
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A source outside: one of its fields is set, or none if nothing is known."""
+
+    files: tuple[DataFile, ...] = ()  # with its rows, that were read just now
+    version: str = ""  # of the load that it still is
+    columns: Columns | None = None  # that were asked for
+    problem: Problem | None = None  # why it cannot be read
+    note: str = ""
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
+class Outsides:
+    """The sources outside that one command has seen. Each is read once, so that all of the command
+    means the same rows."""
+
+    reads: bool = False  # whether rows are read
+    full: bool = False  # also of sources that did not move
+    seen: dict[str, Away] = field(default_factory=dict)
+    lost: dict[str, tuple[str, str]] = field(default_factory=dict)  # connection → why, and a cure
+    _folder: Path | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        return [away.note for away in self.seen.values() if away.note]
+
+    def folder(self, private: Path) -> Path:
+        """A folder for rows that are read, which ends with the command."""
+        if self._folder is None:
+            around = private / "outside"
+            make_private(around)
+            _sweep(around)
+            self._folder = around / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+            self._folder.mkdir(mode=0o700)
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder
+
+
+def _sweep(around: Path) -> None:
+    """Remove the rows that killed processes left."""
+    for left in around.glob("*-*"):
+        number = left.name.partition("-")[0]
+        if number.isdigit() and not _is_alive(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
