@@ -39,10 +39,11 @@ class Opened:
     files: Sequence[DataFile]
     held: Sequence[Held]
     version: str
+    sheets: Sequence[Path] = ()  # the rows of files that are sheets
 
     @property
     def paths(self) -> list[Path]:
-        return [file.path for file in self.held]
+        return [*self.sheets] or [file.path for file in self.held]
 
     @property
     def blobs(self) -> list[str]:
@@ -57,6 +58,8 @@ class Opened:
         """A message of the engine with the files' own names."""
         for file, held in zip(self.files, self.held, strict=True):
             message = message.replace(str(held.path), file.path)
+        for file, sheet in zip(self.files, self.sheets, strict=False):
+            message = message.replace(str(sheet), file.path)
         return message
 
 
@@ -194,7 +197,9 @@ class DataRoot:
             )
             blobs = [known.get(file.path) or held[file.path].blob for file in files]
             contents = adopting(contents_hash(files, blobs), self.adopted.get(source.id, ""))
-            yield Opened(chosen, [*held.values()], read_by_this_engine(contents, files))
+            paths = {path: (file.path, file.blob) for path, file in held.items()}
+            sheets = self._sheets(source, paths)
+            yield Opened(chosen, [*held.values()], read_by_this_engine(contents, files), sheets)
 
     def paths(self, source: Node) -> list[Path]:
         """Files to read, on disk. A tracked file that the working tree has otherwise is written out
@@ -202,7 +207,22 @@ class DataRoot:
 
         Raises ProjectError.
         """
-        return [self._contents.path(source, file) for file in self.need_files(source)]
+        files = self.need_files(source)
+        paths = [self._contents.path(source, file) for file in files]
+        if "sheet" not in source.definition:
+            return paths
+        named = zip(files, paths, self.blobs(source, files), strict=True)
+        return self._sheets(source, {file.path: (path, blob) for file, path, blob in named})
+
+    def _sheets(self, source: Node, files: Mapping[str, tuple[Path, str]]) -> list[Path]:
+        """The rows of each file of a source that is of sheets, as Parquet. files: name → where it
+        is, and its blob. Raises ProjectError."""
+        if "sheet" not in source.definition:
+            return []
+        from seeknal_git.project.sheets import rows_of_sheet
+
+        folder = self.blobs_folder
+        return [rows_of_sheet(source, name, *file, folder) for name, file in files.items()]
 
     @property
     def kept(self) -> KeptFiles:

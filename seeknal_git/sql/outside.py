@@ -30,6 +30,7 @@ _SHUT: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",  # those of whoever runs this are not a connection's
 }
 # Types that a Parquet file does not hold, and the type that has all of their values.
 _CARRIED_AS = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)"}
@@ -45,6 +46,7 @@ _LOGIN = re.compile(
 _NO_DATABASE = re.compile(r"database .* does not exist|Unknown database")
 _NO_TABLE = re.compile(r"Table with name|does not exist because schema|HTTP 404|No files found")
 _LISTED = 200
+_KIND = re.compile(r"^\w+(?: \w+)? Error: ")
 
 
 class Unreached(Exception):
@@ -297,7 +299,7 @@ def _told(made: Outside, exc: duckdb.Error, table: Table | None) -> Unreached:
         return Unreached(f"{place} refuses the login: {text}", cure, of_login=True)
     if table is not None and _NO_TABLE.search(text) and address.system not in ("delta", "iceberg"):
         return _no_table(made, table, text)
-    words, _ = engine_words(type(exc)(address.hides(str(exc))))
+    words = _KIND.sub("", engine_words(type(exc)(address.hides(str(exc))))[0])
     return Unreached(f"{place}: {words.rstrip('.')}", _READ_ABOUT if table else "")
 
 
