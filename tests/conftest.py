@@ -38,6 +38,8 @@ from seeknal_git.files import write_whole
 from seeknal_git.git import hooks
 from seeknal_git.names import literal
 from seeknal_git.project.workspace import open_workspace
+from seeknal_git.warehouse.location import Lake, Location
+from tests import lakes
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,6 +88,16 @@ class _Scheduling(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return file if file in TOGETHER else nodeid
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if lakes.WANTED and not hasattr(config, "workerinput"):
+        lakes.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if lakes.WANTED and not hasattr(config, "workerinput"):
+        lakes.stop()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -238,6 +250,13 @@ class Repo:
     # The warehouse, as everybody else reads it
 
     @property
+    def place(self) -> Location:
+        """Where its warehouse is."""
+        if not lakes.WANTED:
+            return self.warehouse
+        return open_workspace(self.path).warehouse_location
+
+    @property
     def warehouse(self) -> Path:
         if (self.path / ".git").is_dir():
             return self.path / ".git/seeknal/warehouse.duckdb"
@@ -251,17 +270,17 @@ class Repo:
         return location
 
     def numbers(self, sql: str) -> list[tuple[Any, ...]]:
-        with opened(self.warehouse, "READ_ONLY") as connection:
+        with opened(self.place, "READ_ONLY") as connection:
             return connection.execute(sql).fetchall()
 
     def tamper(self, sql: str) -> None:
         """What somebody does to the warehouse behind our back."""
-        with opened(self.warehouse, "READ_WRITE") as connection:
+        with opened(self.place, "READ_WRITE") as connection:
             connection.execute(sql)
 
     def views(self, schema: str) -> dict[str, View]:
         """Every view of a schema: its columns with their types, and its rows in order."""
-        with opened(self.warehouse, "READ_ONLY") as connection:
+        with opened(self.place, "READ_ONLY") as connection:
             names = connection.execute(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1",
                 [schema],
@@ -336,9 +355,13 @@ def _engine() -> duckdb.DuckDBPyConnection:
 
 
 @contextlib.contextmanager
-def opened(path: Path, mode: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(path: Location, mode: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB file under its own name, as `duckdb.connect` opens it, without the 12 ms that a new
-    engine takes."""
+    engine takes; or a lake."""
+    if isinstance(path, Lake):
+        with lakes.opened(path, mode) as connection:
+            yield connection
+        return
     with _engine().cursor() as connection:
         connection.execute(f"ATTACH {literal(str(path))} AS {path.stem} ({mode}); USE {path.stem}")
         try:
@@ -562,7 +585,10 @@ def copy_of(tmp_path: Path, templates: Templates) -> Callable[[str, Callable[[Re
 
 
 def copied(repo: Repo, path: Path) -> Repo:
-    return Repo(Path(shutil.copytree(repo.path, path, symlinks=True)))
+    copy = Repo(Path(shutil.copytree(repo.path, path, symlinks=True)))
+    if lakes.WANTED:
+        lakes.copy(repo.path, path)
+    return copy
 
 
 def _begin(repo: Repo, files: dict[str, str]) -> None:
@@ -570,6 +596,9 @@ def _begin(repo: Repo, files: dict[str, str]) -> None:
     repo.git("init", "--quiet")
     for path, text in files.items():
         repo.write(path, text)
+    if lakes.WANTED:
+        repo.write("seeknal_project.yml", files["seeknal_project.yml"] + lakes.SETTING)
+        lakes.begin(repo.path)
     repo.commit("First")
 
 

@@ -106,21 +106,29 @@ def postgres() -> Iterator[Postgres]:
     programs = postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="seeknal-postgres-"))
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres", "postgres")
-        as_owner(
-            str(programs / "initdb"),
-            *("-D", str(folder / "data"), "-U", "lake", "-A", "trust", "-E", "UTF8", "-N"),
-        )
-        server = Postgres(folder, free_port(), programs)
-        server.start()
-        yield server
-        with contextlib.suppress(AssertionError):  # a test may have stopped it
-            server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    server = begun(programs, Path(tempfile.mkdtemp(prefix="seeknal-postgres-")))
+    yield server
+    ended(server)
+
+
+def begun(programs: Path, folder: Path) -> Postgres:
+    """A server that was started, with its files in a folder."""
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    as_owner(
+        str(programs / "initdb"),
+        *("-D", str(folder / "data"), "-U", "lake", "-A", "trust", "-E", "UTF8", "-N"),
+    )
+    server = Postgres(folder, free_port(), programs)
+    server.start()
+    return server
+
+
+def ended(server: Postgres) -> None:
+    """Stop a server, and remove its files."""
+    with contextlib.suppress(AssertionError):  # a test may have stopped it
+        server.stop()
+    shutil.rmtree(server.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def _build_all(site: Site) -> None:
         return
     work = site.work
     workers = min(work.options.workers, max(map(len, work.layers), default=0))
-    if workers <= 1:
+    if workers <= 1 or site.warehouse.takes_turns:
         _work(site)
         return
     from joblib import Parallel, delayed

@@ -46,7 +46,7 @@ class Profiles:
 
     def default(self, system: str) -> str:
         """The connection that `source_defaults` names for sources of a type; empty if none."""
-        defaults = self._mapping("source_defaults")
+        defaults = self.mapping("source_defaults")
         found = {ALIASES.get(str(name), str(name)): value for name, value in defaults.items()}
         given = found.get(system)
         named = given.get("connection") if isinstance(given, Mapping) else None
@@ -60,7 +60,7 @@ class Profiles:
         """
         from dataclasses import replace
 
-        all_ = self._mapping("connections")
+        all_ = self.mapping("connections")
         if not self.path:
             message = f"There is no {PROFILES}, which would say what the connection {name} is."
             hint = f"Write it beside the project file, where git ignores it:\n{_SUCH}"
@@ -90,7 +90,7 @@ class Profiles:
                 hint = f"Did you mean `{near[0]}`?" if near else f"It has {', '.join(keys)}."
                 message = f"A connection of type {system} has no key `{key}`."
                 self._refuse(message, f"{place}.{key}", hint)
-            options[str(key)] = self._resolved(str(value), f"{place}.{key}")
+            options[str(key)] = self.resolved(str(value), f"{place}.{key}")
         for key in NEEDED.get(system, ()):
             if not options.get(key):
                 message = f"The connection {name} has no `{key}`."
@@ -111,7 +111,10 @@ class Profiles:
             self._refuse(message, f"connections.{name}.type", hint)
         return system
 
-    def _resolved(self, text: str, place: str) -> str:
+    def resolved(self, text: str, place: str) -> str:
+        """A text with the values of its variables. place: of the text in the file. Raises
+        ProjectError for one that is not set."""
+
         def value(found: re.Match[str]) -> str:
             name, has_default, default = found[1], found[2], found[3]
             known = os.environ.get(name, self.variables.get(name))
@@ -122,7 +125,8 @@ class Profiles:
 
         return _VARIABLE.sub(value, text)
 
-    def _mapping(self, key: str) -> Mapping[str, Any]:
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        """A mapping of the file; empty if it has none. Raises ProjectError for something else."""
         data = self.document.data if self.document else None
         given = data.get(key) if isinstance(data, Mapping) else None
         if given is None or is_nothing(given):
@@ -157,7 +161,7 @@ def read_profiles(folders: tuple[Path, ...], branch: str, tracked: TrackedPaths)
                 _refuse_tracked(name, tracked)
                 document = read_yaml((folder / name).read_bytes(), name)
                 return Profiles(folders, name, document, _dotenv(folders, tracked))
-    return Profiles(folders)
+    return Profiles(folders, variables=_dotenv(folders, tracked))
 
 
 def _dotenv(folders: tuple[Path, ...], tracked: TrackedPaths) -> dict[str, str]:

@@ -4,39 +4,55 @@ environment has the variables in it."""
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.project.lake_settings import LakeSettings
+from seeknal_git.git.repository import Repository
+from seeknal_git.git.tree import TrackedPaths
+from seeknal_git.project.connections import read_profiles
+from seeknal_git.project.lake_settings import LakeSettings, overridden
 from seeknal_git.project.settings import PROJECT_FILE
-from seeknal_git.warehouse.location import POSTGRES, SQLITE, Lake
+from seeknal_git.sql.addresses import KEYS, Address
+from seeknal_git.warehouse.location import POSTGRES, SQLITE, Lake, Secret
 
 _SCHEMES = ("s3://", "gs://", "r2://", "az://", "azure://", "abfss://")
-_VARIABLE = re.compile(r"\$\{\s*([A-Za-z_]\w*)\s*(?:(:)-?([^}]*))?\}")
 
 
-def lake_of(home: Path, settings: LakeSettings, line: int | None) -> Lake:
-    """The lake that is the warehouse of a project in a folder. line: of the setting. Raises
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The setting of a project file, and its line."""
+
+    lake: LakeSettings
+    line: int | None
+
+
+def lake_of(repository: Repository, home: Path, branch: str, written: Setting) -> Lake:
+    """The lake that is the warehouse of a project in a folder. branch: production. Raises
     ProjectError."""
+    folders = tuple(dict.fromkeys([home, repository.top / repository.prefix]))
+    profiles = read_profiles(folders, branch, TrackedPaths(repository))
+    lake, asks = written.lake, Problem("", PROJECT_FILE, written.line)
     try:
-        catalog, data = _resolved(settings.catalog), _resolved(settings.data)
-        return _located(replace(settings, catalog=catalog, data=data), home.resolve())
+        if own := profiles.mapping("warehouse"):
+            lake = overridden(lake, own)
+        lake = replace(
+            lake,
+            catalog=profiles.resolved(lake.catalog, "warehouse.catalog"),
+            data=profiles.resolved(lake.data, "warehouse.data"),
+        )
+        found = _located(lake, home.resolve())
     except ValueError as exc:
-        message, _, hint = str(exc).partition("\n")
-        raise ProjectError([Problem(message, PROJECT_FILE, line, hint or None)]) from exc
+        raise ProjectError([replace(asks, message=str(exc))]) from exc
+    secrets = (profiles.connection(name, asks)[0] for name in lake.secrets)
+    return replace(found, secrets=tuple(map(_secret, secrets)))
 
 
-def _resolved(text: str) -> str:
-    def value(found: re.Match[str]) -> str:
-        name, has_default, default = found[1], found[2], found[3]
-        known = os.environ.get(name)
-        if known is None and not has_default:
-            raise ValueError(f"The variable {name} is not set.\nSet it: export {name}=…")
-        return default if known is None else known
-
-    return _VARIABLE.sub(value, text)
+def _secret(address: Address) -> Secret:
+    words = KEYS[address.system]
+    options = {words[key]: text for key, text in address.options.items() if words.get(key)}
+    type_ = "postgres" if address.system == "postgresql" else address.system
+    return Secret(address.name, type_, options)
 
 
 def _located(lake: LakeSettings, home: Path) -> Lake:

@@ -96,9 +96,10 @@ class Workspace:
         configured = self.settings.warehouse
         if isinstance(configured, str):
             return self.place.path
-        from seeknal_git.project.lake_place import lake_of
+        from seeknal_git.project.lake_place import Setting, lake_of
 
-        return lake_of(self.home, configured, self.authority.line("warehouse"))
+        written = Setting(configured, self.authority.line("warehouse"))
+        return lake_of(self.repository, self.home, self.production, written)
 
     @property
     def has_warehouse(self) -> bool:

@@ -113,6 +113,10 @@ class DuckDBFile(protocol.Warehouse):
         # A connection that threads share fails.
         return Builder(self._connection.cursor(), self._catalog.built)
 
+    @property
+    def takes_turns(self) -> bool:
+        return False
+
     def leave(self) -> str | None:
         path = self._path
         return leave(self._connection, path, self._owner) if isinstance(path, Path) else ""

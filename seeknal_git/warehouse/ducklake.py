@@ -12,7 +12,7 @@ from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.duckdb_file import DuckDBFile
 from seeknal_git.warehouse.lake_connection import opened, opened_for_state
-from seeknal_git.warehouse.location import Lake, Location
+from seeknal_git.warehouse.location import SQLITE, Lake, Location
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.owner import Owner
@@ -50,6 +50,11 @@ class DuckLake(DuckDBFile):
         from seeknal_git.warehouse.lake_builder import LakeBuilder
 
         return LakeBuilder(self._connection.cursor(), self._catalog.built)
+
+    @property
+    def takes_turns(self) -> bool:
+        # Each transaction has a connection to the catalog. SQLite refuses one that has to wait.
+        return isinstance(self._path, Lake) and self._path.catalog.startswith(SQLITE)
 
     def leave(self) -> str | None:
         return ""  # others may write at any moment

@@ -22,7 +22,7 @@ from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
 from seeknal_git.warehouse.connection import IN_MEMORY, SETTINGS, make_folder
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.engine_errors import is_conflict, is_locked, our_errors
-from seeknal_git.warehouse.inspection import inspected
+from seeknal_git.warehouse.inspection import inspected, listed
 from seeknal_git.warehouse.lake_catalog import LakeCatalog
 from seeknal_git.warehouse.location import Lake
 from seeknal_git.warehouse.owner import Owner, claim, need_own
@@ -83,8 +83,8 @@ def opened_for_state(
         rows = connection.execute(
             "SELECT 1 FROM duckdb_databases() WHERE database_name = 'warehouse'"
         ).fetchall()
-        if rows:
-            tables = _looked_at(connection, lake, owner)
+        if rows:  # it was inspected when it was attached
+            tables = listed(connection)
         else:
             visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
             tables = _entered(connection, visit)
@@ -127,7 +127,9 @@ def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, 
     connection.execute(_RETRIES)
     for secret in lake.secrets:
         values = "".join(f", {word} {literal(text)}" for word, text in secret.options.items())
-        connection.execute(f"CREATE SECRET {quote(secret.name)} (TYPE {secret.type}{values})")
+        connection.execute(
+            f"CREATE TEMPORARY SECRET {quote(secret.name)} (TYPE {secret.type}{values})"
+        )
     is_there = _attached(connection, visit)
     connection.execute(confinement(None, visit.reach))
     if not is_there:

@@ -446,6 +446,11 @@ class Warehouse(Protocol):
         """A builder for the calling thread."""
         ...
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether one builder at a time has to work."""
+        ...
+
     def leave(self) -> str | None:
         """Put everything where it stays; nothing is written after that. Returns the version that
         `opening.version_of` will give until somebody writes, empty if it is not known; None if
