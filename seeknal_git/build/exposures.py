@@ -68,14 +68,38 @@ def files_of(
         if (chosen is None or node in chosen)
         and not _shows(delivered.get(node), inventory.wanted(node), path, cache)
     )
+    due += _due_elsewhere(inventory, environment, delivered, chosen)
     taken = set(ours.values())
     left = []
     for node, delivery in delivered.items():
         is_about = chosen is None or (node in chosen and node in inventory.graph.members)
+        if "target" in (delivery.definition or {}):
+            continue
         path = places.of_delivered(delivery)
         if is_about and delivery.snapshot and path not in taken and path.exists():
             left.append(delivery)
     return Files(due, tuple(left))
+
+
+def _due_elsewhere(
+    inventory: Inventory,
+    environment: Environment,
+    delivered: Mapping[str, Delivery],
+    chosen: Collection[str] | None,
+) -> tuple[str, ...]:
+    """The exposures that are tables elsewhere, and are not as they are to be. A branch writes only
+    those that say so."""
+    found = []
+    for node in inventory.graph.structure.files:
+        target = inventory.graph.node(node).definition.get("target")
+        if target is None or (chosen is not None and node not in chosen):
+            continue
+        if not environment.is_production and not target["own"]:
+            continue
+        last = delivered.get(node)
+        if last is None or last.snapshot != inventory.wanted(node):
+            found.append(node)
+    return tuple(found)
 
 
 def _own_places(
@@ -94,6 +118,8 @@ def _own_places(
         by_production = warehouse.deliveries.last(environment.production_schema)
     found = {}
     for node in inventory.graph.structure.files:
+        if "target" in inventory.graph.node(node).definition:
+            continue
         production = by_production.get(node)
         is_same = production is not None and production.snapshot == inventory.wanted(node)
         if not is_same or node in delivered:

@@ -21,6 +21,7 @@ from seeknal_git.build.deliver import (
     refuse_places,
     write_files,
 )
+from seeknal_git.build.elsewhere import deliver_elsewhere
 from seeknal_git.build.entity_views import with_entities
 from seeknal_git.build.execute import execute
 from seeknal_git.build.failed_checks import Violation, known_answers, violations, with_samples
@@ -91,7 +92,9 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
 
 def _need_places(warehouse: Warehouse, work: Work) -> None:
     """Raise before anything is built, if a file or a view could not be put in its place."""
-    exposures = {node: work.places.of(work.graph.node(node)) for node in work.deliveries}
+    nodes = map(work.graph.node, work.deliveries)
+    files = [node for node in nodes if "target" not in node.definition]
+    exposures = {node.id: work.places.of(node) for node in files}
     refuse_places(warehouse, work.root, exposures)
     views = [view for node, view in work.graph.views.items() if node in work.chosen]
     views += [entity.view for entity in entities_of(work.graph)]
@@ -196,12 +199,16 @@ def _published(
         )
         outcome = warehouse.publications.publish(publication)
         ends = {file.delivery.node: hand_over(dock, environment.schema, file) for file in written}
+        tables = {node: shows[node] for node in shows.keys() & readable}
+        elsewhere = deliver_elsewhere(dock, work, tables)
     delivered = tuple(node for node, end in ends.items() if end.fault is None)
+    delivered += tuple(node for node, fault in elsewhere.items() if fault is None)
     give_up(warehouse, work, delivered)
     return _Published(
         outcome,
         delivered,
-        {node: f"{end.fault} Mend it, then run again." for node, end in ends.items() if end.fault},
+        {node: f"{end.fault} Mend it, then run again." for node, end in ends.items() if end.fault}
+        | {node: fault for node, fault in elsewhere.items() if fault},
         {node: end.kept for node, end in ends.items() if end.kept},
         {node: end.folders for node, end in ends.items() if end.folders},
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.expiry import Lifetime, lifetimes
 from seeknal_git.environments.leftovers import exposures_of, remove
 from seeknal_git.environments.parts import parts_shown
@@ -100,6 +101,7 @@ class Deleted:
     yours: tuple[
         Foreign, ...
     ] = ()  # the views and tables in its schema that somebody made; they stay
+    elsewhere: tuple[str, ...] = ()  # a sentence for each delivery to another system that stays
 
 
 def delete_environment(workspace: Workspace, name: str) -> Deleted:
@@ -124,9 +126,27 @@ def delete_environment(workspace: Workspace, name: str) -> Deleted:
     with open_warehouse(
         workspace.warehouse_location, workspace.marks, deadline=workspace.until
     ) as warehouse:
+        elsewhere = _drop_elsewhere(workspace, warehouse, branch)
         files = exposures_of(workspace, schema)
         stuck = remove([files] if files else [])
         yours = warehouse.environments.delete(schema)
     drop_plan(workspace, branch)
     held = known_names(workspace.repository).holder(branch, found.commit)
-    return Deleted(schema, held, files, stuck, yours)
+    return Deleted(schema, held, files, stuck, yours, elsewhere)
+
+
+def _drop_elsewhere(workspace: Workspace, warehouse: Warehouse, branch: str) -> tuple[str, ...]:
+    """Drop the tables that an environment has in other databases."""
+    from seeknal_git.build.elsewhere import drop_elsewhere, is_elsewhere
+    from seeknal_git.git.tree import TrackedPaths
+    from seeknal_git.project.load import data_root_of
+    from seeknal_git.project.workspace import current_tree
+
+    last = warehouse.deliveries.last(schema_of(branch))
+    found = {node: delivery for node, delivery in last.items() if is_elsewhere(delivery)}
+    if not found:
+        return ()
+    root = data_root_of(workspace, current_tree(workspace), TrackedPaths(workspace.repository))
+    environment = Environment(branch, workspace.production)
+    folder = workspace.outsides.folder(workspace.repository.private)
+    return tuple(drop_elsewhere(root, environment, found, folder))

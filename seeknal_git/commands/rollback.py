@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seeknal_git.build.deliver import Dock, HandedOver, docked, hand_over, write_aside
+from seeknal_git.build.elsewhere import is_elsewhere
 from seeknal_git.build.exposures import is_intact
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.publications import (
@@ -180,7 +181,9 @@ def _prepared(
         left={
             node: file.path
             for node, file in latest.items()
-            if node not in then and _place(workspace, file) not in written
+            if node not in then
+            and _place(workspace, file) not in written
+            and not is_elsewhere(file)
         },
     )
     return found, wanted, stale
@@ -190,6 +193,8 @@ def _is_there(workspace: Workspace, then: Delivery, latest: Delivery | None) -> 
     """Whether a file is as it was delivered then: nothing else was since, and nobody has touched
     it."""
     same = latest is not None and latest.snapshot == then.snapshot
+    if same and is_elsewhere(then):
+        return True
     return same and is_intact(latest or then, _place(workspace, then), workspace.cache)
 
 
@@ -277,6 +282,8 @@ def _deliver(
         for file in stale:
             if file.table is None or not file.definition:
                 unwritten[file.node] = "an earlier version delivered it, and did not write down how"
+            elif is_elsewhere(file):
+                unwritten[file.node] = "a rollback leaves tables elsewhere as they are"
             elif file.table not in there:
                 unwritten[file.node] = "the table that it was written from is no longer kept"
             elif claim := claims.on(file.definition):

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from seeknal_git.files import wrong_name
 from seeknal_git.nodes.checks import Columns
+from seeknal_git.nodes.delivered_tables import TYPES, label_of, target_of
 from seeknal_git.nodes.form import Form
 from seeknal_git.nodes.node_file import (
     Compiled,
@@ -20,6 +21,7 @@ from seeknal_git.nodes.node_file import (
     as_input,
     below_project,
 )
+from seeknal_git.nodes.outside import ALIASES
 
 _COMPRESSIONS = {
     "csv": ("none", "gzip", "zstd"),
@@ -45,6 +47,9 @@ USES = (
 
 _EXAMPLE = "exports/orders.csv"
 _WHERE = ("params.path", "path", "url")
+_OF_TARGETS = frozenset(
+    "connection table mode key unique_keys time_column lookback branch_target".split()
+)
 _OF_FILE = ("path", "format")  # also understood beside `params`
 
 
@@ -56,6 +61,15 @@ class Params(Form):
     format: Literal["csv", "parquet", "json", "jsonl"] = "csv"
     partition_by: Columns | None = None
     compression: str | None = None
+    # Of a table of another database, or of a file in a bucket.
+    connection: str | None = None
+    table: str | None = None
+    mode: str | None = None
+    key: Columns | None = None
+    unique_keys: Columns | None = None
+    time_column: str | None = None
+    lookback: str | None = None
+    branch_target: str | None = None
 
 
 class File(NodeFile):
@@ -86,19 +100,31 @@ class File(NodeFile):
     @field_validator("type")
     @classmethod
     def _known(cls, given: str) -> str:
-        if given == "file" or given in USES:
+        given = ALIASES.get(given, given)
+        if given == "iceberg":
+            why = "DuckDB writes tables of Iceberg through a REST catalog alone"
+            raise ValueError(f"{why}, which is not supported: deliver Parquet to `type: s3`")
+        if given in ("file", *TYPES, *USES):
             return given
-        near = get_close_matches(given, ("file", *USES), 1)
-        hint = f"did you mean {near[0]}?" if near else f"it is file, or {', '.join(USES)}"
+        near = get_close_matches(given, ("file", *TYPES, *USES), 1)
+        ours = f"file, {', '.join(TYPES)}"
+        hint = f"did you mean {near[0]}?" if near else f"it is {ours}, or {', '.join(USES)}"
         raise ValueError(f"there is no exposure of type {given}; {hint}")
 
     @model_validator(mode="after")
     def _complete(self) -> File:
-        if self.type != "file":
+        if self.type in USES:
             return self
         if len(self.inputs) != 1:
-            message = "an exposure of type file has one input: `inputs: [{ref: transform.orders}]`"
+            message = f"an exposure of type {self.type} has one input: "
+            message += "`inputs: [{ref: transform.orders}]`"
             raise Mistake(message, "depends_on", "inputs")
+        if self.type in TYPES:
+            _ = self.target
+            return self
+        if given := sorted(_OF_TARGETS & self.params.model_fields_set):
+            message = f"a file has no `{given[0]}`: that is of a table elsewhere"
+            raise Mistake(message, f"params.{given[0]}")
         if wrong := wrong_name(self.path):
             raise Mistake(
                 f"`{self.path}` {wrong}: name another file, for example {_EXAMPLE}", *_WHERE
@@ -112,6 +138,11 @@ class File(NodeFile):
         return self
 
     @property
+    def target(self) -> dict[str, Any]:
+        """The table elsewhere, or the file in a bucket. Raises Mistake."""
+        return target_of(self.type, self.params)
+
+    @property
     def path(self) -> str:
         path = (self.params.path or self.url or "").strip()
         if not path:
@@ -122,6 +153,11 @@ class File(NodeFile):
 
 
 def compile_file(file: File, lines: Mapping[str, int]) -> Compiled:
+    if file.type in TYPES:
+        target = file.target
+        promises = dict.fromkeys(target.get("columns", ()))
+        definition: dict[str, Any] = {"path": label_of(target), "target": target}
+        return Compiled(sql="SELECT * FROM input_0", definition=definition, promises=promises)
     if file.type != "file":
         return Compiled(sql=None, definition={"use": file.type, "name": file.name})
     definition = {

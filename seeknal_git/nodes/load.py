@@ -17,7 +17,7 @@ from seeknal_git.nodes.changes import history_of
 from seeknal_git.nodes.examples import plain
 from seeknal_git.nodes.kinds import KINDS, OTHERWISE, folder_of, module_of
 from seeknal_git.nodes.node import Input, Node
-from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, NodeFile, tests_of
+from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, Mistake, NodeFile, tests_of
 from seeknal_git.nodes.partition import deciding, earlier_of, partition_of
 from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.nodes.sql_file import with_sql_file
@@ -51,10 +51,27 @@ def load_nodes(
         found.append(node)
         if history := history_of(node):
             found.append(history)
+        found += _exposures(node)
         if node.kind != "metric" and len(documents) > 1:
             message = f"A file of several documents holds metrics alone, and no {node.kind}."
             raise ProjectError([Problem(message, path, node.line("kind"))])
     return found, warnings
+
+
+def _exposures(node: Node) -> list[Node]:
+    """The exposures that the `materialization` of a node stands for. Raises ProjectError."""
+    keys = ("materialization", "materializations")
+    if not any(node.document.get(key) for key in keys):
+        return []
+    from seeknal_git.nodes.delivered_tables import materialized_to
+
+    try:
+        return list(materialized_to(node))
+    except (ValidationError, Mistake) as exc:
+        line = next((node.line(key) for key in keys if key in node.lines), 1)
+        told = exc.errors()[0]["msg"] if isinstance(exc, ValidationError) else str(exc)
+        message = f"The materialization of {node.id} cannot be read: {told}."
+        raise ProjectError([Problem(message, node.path, line)]) from exc
 
 
 def _documents(content: bytes) -> list[bytes]:

@@ -10,6 +10,7 @@ from seeknal_git.errors import Problem
 if TYPE_CHECKING:
     from seeknal_git.nodes.node_file import NodeFile
 
+TABLES = ("duckdb", "sqlite", "sqlite3")
 NOT_WRITTEN = "not written"  # the group of these warnings
 _KEYS = ("materialization", "materializations")
 _OFF = frozenset({"false", "no", "off", "0"})
@@ -34,5 +35,7 @@ def _targets(value: Any) -> Iterator[str]:
         if not isinstance(target, Mapping) or str(target.get("enabled")).lower() in _OFF:
             continue
         is_iceberg = bool(target.get("table")) or "enabled" in target
+        if str(target.get("type") or "").lower() in ("postgresql", "postgres", *TABLES):
+            continue  # it is an exposure, see `delivered_tables.py`
         if target.get("type") or is_iceberg:
             yield str(target.get("type") or "iceberg")

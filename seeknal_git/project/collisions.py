@@ -127,7 +127,8 @@ def claims_of(sources: Iterable[Node], root: DataRoot) -> Claims:
 
 def collisions(graph: Graph, root: DataRoot) -> list[Problem]:
     """The exposures that share a place with a source or another exposure."""
-    exposures = [graph.node(identifier) for identifier in graph.structure.files]
+    nodes = (graph.node(identifier) for identifier in graph.structure.files)
+    exposures = [node for node in nodes if "target" not in node.definition]
     if not exposures:
         return []
     claims, problems = claims_of(graph.sources(), root), []

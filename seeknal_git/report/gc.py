@@ -86,6 +86,8 @@ def deleted(done: Deleted) -> None:
     )
     kept_views(view.place for view in done.yours)
     stuck(done.stuck)
+    for told in done.elsewhere:
+        note(told)
 
 
 def stuck(paths: Sequence[Path]) -> None:

@@ -99,8 +99,11 @@ def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None =
     out."""
     built, reused = len(done.progress.built), len(done.work.reused)
     parts = [f"{built} built", f"{reused} re-used", f"{len(done.progress.answers)} checked"]
-    if done.delivered:
-        parts.append(f"{counted(len(done.delivered), 'file')} written")
+    tables = [node for node in done.delivered if "target" in done.work.graph.node(node).definition]
+    if files := len(done.delivered) - len(tables):
+        parts.append(f"{counted(files, 'file')} written")
+    if tables:
+        parts.append(f"{len(tables)} delivered elsewhere")
     if done.failures:
         parts.append(coloured("failed", f"{len(done.failures)} failed"))
     if done.progress.skipped:

@@ -26,7 +26,7 @@ from seeknal_git.sql.outside_query import over_catalog, table_in_full
 from seeknal_git.sql.statement import Columns
 
 CONNECT_SECONDS = 10
-_SHUT: dict[str, str | bool | int | float | list[str]] = {
+SHUT: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -84,13 +84,14 @@ def outside(address: Address, folder: Path, places: Sequence[str] = ()) -> Itera
 
     folder: where it writes; places: URLs or folders that it reads.
     """
-    with closing(duckdb.connect(":memory:", config=_SHUT)) as connection:
+    with closing(duckdb.connect(":memory:", config=SHUT)) as connection:
         load(connection, _extensions(address, places))
         made = Outside(connection, address, folder)
         with made.faults():
-            _keep_secret(connection, address)
-            _attach(connection, address)
-            _close(connection, folder, places)
+            keep_secret(connection, address)
+            if login := login_of(address):
+                connection.execute(login)
+            close_engine(connection, folder, places)
         yield made
 
 
@@ -232,7 +233,8 @@ def _extensions(address: Address, places: Sequence[str]) -> list[str]:
     return [*dict.fromkeys([*address.extensions, *(["httpfs"] if remote else [])])]
 
 
-def _keep_secret(connection: duckdb.DuckDBPyConnection, address: Address) -> None:
+def keep_secret(connection: duckdb.DuckDBPyConnection, address: Address) -> None:
+    """Give an engine the login of an address, until it is closed."""
     words = KEYS.get(address.system, {})
     values = {words[key]: value for key, value in address.options.items() if words.get(key)}
     if not values:
@@ -242,8 +244,11 @@ def _keep_secret(connection: duckdb.DuckDBPyConnection, address: Address) -> Non
     connection.execute(f"CREATE TEMPORARY SECRET login (TYPE {kind or address.system}, {said})")
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, address: Address) -> None:
+def login_of(address: Address, *, read_only: bool = True) -> str:
+    """The statement that attaches a database; empty for a lake or a bucket, which is read by its
+    URL."""
     system, options, catalog = address.system, address.options, quote(address.catalog)
+    mode = ", READ_ONLY" if read_only else ""
     if system in ("postgresql", "mysql"):
         seconds = str(options.get("connect_timeout") or CONNECT_SECONDS)
         said = {"connect_timeout": seconds, "sslmode": options.get("sslmode", "")}
@@ -251,15 +256,15 @@ def _attach(connection: duckdb.DuckDBPyConnection, address: Address) -> None:
             said = {}
         text = " ".join(f"{key}={value}" for key, value in said.items() if value)
         kind = "postgres" if system == "postgresql" else system
-        connection.execute(
-            f"ATTACH {literal(text)} AS {catalog} (TYPE {kind}, SECRET login, READ_ONLY)"
-        )
-    elif system in ("sqlite", "duckdb"):
-        path = literal(options["path"])
-        connection.execute(f"ATTACH {path} AS {catalog} (TYPE {system}, READ_ONLY)")
+        return f"ATTACH {literal(text)} AS {catalog} (TYPE {kind}, SECRET login{mode})"
+    if system in ("sqlite", "duckdb"):
+        return f"ATTACH {literal(options['path'])} AS {catalog} (TYPE {system}{mode})"
+    return ""
 
 
-def _close(connection: duckdb.DuckDBPyConnection, folder: Path, places: Sequence[str]) -> None:
+def close_engine(
+    connection: duckdb.DuckDBPyConnection, folder: Path, places: Sequence[str]
+) -> None:
     """Nothing is opened after that but the folder and the places."""
     opened = [f"{folder}/", *(place if place.endswith("/") else f"{place}/" for place in places)]
     files = [*places]

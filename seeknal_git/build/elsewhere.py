@@ -1,0 +1,186 @@
+"""Deliver the tables of exposures to other databases, and files to buckets, after a publication.
+
+A target that cannot be written fails its exposure alone. The state says of no delivery that it is
+there until the target has it, so the next run delivers it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seeknal_git.errors import Problem, ProjectError, SeeknalError
+from seeknal_git.names import quote
+from seeknal_git.nodes.delivered_tables import BUCKET
+from seeknal_git.nodes.node import Node
+from seeknal_git.sql.engine import SqlError
+from seeknal_git.warehouse.model.deliveries import Delivery
+from seeknal_git.warehouse.model.environments import Published
+
+if TYPE_CHECKING:
+    from seeknal_git.build.deliver import Dock
+    from seeknal_git.build.work import Work
+    from seeknal_git.environments.environment import Environment
+    from seeknal_git.project.raw_data import DataRoot
+    from seeknal_git.sql.addresses import Address
+
+_PARQUET: Mapping[str, Any] = {"format": "parquet", "compression": None, "partition_by": []}
+# Types that a Parquet file does not hold, and the type that has all of their values.
+_CARRIED = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)"}
+_AGAIN = "The next run delivers it."
+
+
+def is_elsewhere(delivery: Delivery) -> bool:
+    """Whether a delivery is no file of the project."""
+    return "target" in (delivery.definition or {})
+
+
+def deliver_elsewhere(
+    dock: Dock, work: Work, shows: Mapping[str, Published]
+) -> dict[str, str | None]:
+    """Exposure → why it could not be delivered, or None, of those that are due elsewhere."""
+    found: dict[str, str | None] = {}
+    for identifier in work.deliveries:
+        node = work.graph.node(identifier)
+        table = shows.get(work.graph.inputs[identifier][0])
+        if table is not None and "target" in node.definition:
+            found[identifier] = _delivered(dock, work, node, table)
+    return found
+
+
+def _delivered(dock: Dock, work: Work, node: Node, table: Published) -> str | None:
+    from seeknal_git.sql.outside import Unreached
+
+    schema, deliveries = work.environment.schema, dock.warehouse.deliveries
+    wanted, place = work.inventory.wanted(node.id), Path(str(node.definition["path"]))
+    delivery = Delivery(node.id, wanted, place, table.table, node.definition, wanted)
+    at = dock.folder / f"{uuid.uuid4().hex[:16]}.parquet"
+    try:
+        deliveries.write(_rows(work, node, table.relation), _PARQUET, at)
+        _write(work, node, wanted, at)
+    except Unreached as exc:
+        hint = f" {exc.hint.rstrip('.')}." if exc.hint else ""
+        return f"{exc.message.rstrip('.')}.{hint} {_AGAIN} ({node.path}:{node.line('params')})"
+    except ProjectError as exc:
+        return f"{exc.problems[0].place}: {exc.problems[0].message} {exc.problems[0].hint} {_AGAIN}"
+    except (SqlError, SeeknalError) as exc:
+        return f"{exc.message} {_AGAIN} ({node.path}:{node.line('params')})"
+    finally:
+        at.unlink(missing_ok=True)
+    deliveries.record(schema, delivery)
+    return None
+
+
+def _rows(work: Work, node: Node, relation: str) -> str:
+    """The rows to deliver, as SQL names them, each type as a file can hold it."""
+    columns = work.graph.columns[work.graph.inputs[node.id][0]] or ()
+    casts = [
+        f"CAST({quote(name)} AS {_CARRIED[word]}) AS {quote(name)}"
+        for name, word in columns
+        if word in _CARRIED
+    ]
+    return f"(SELECT * REPLACE ({', '.join(casts)}) FROM {relation})" if casts else relation
+
+
+def _write(work: Work, node: Node, wanted: str, rows: Path) -> None:
+    """Raises Unreached and ProjectError."""
+    from seeknal_git.sql.targets import Order, write_object, write_table
+
+    target = node.definition["target"]
+    address = address_of(work.root, work.environment, target, _place(node))
+    if target["system"] == BUCKET:
+        url = str(target["object"])
+        if not work.environment.is_production:
+            bucket, _, key = url.removeprefix("s3://").partition("/")
+            url = f"s3://{bucket}/{work.environment.schema}/{key}"
+        write_object(address, rows, url, target["format"])
+        return
+    order = Order(
+        node.id,
+        wanted,
+        schema_for(work.environment, target, address),
+        table_for(work.environment, target),
+        target["mode"],
+        tuple(target["columns"]),
+        target["since"],
+    )
+    write_table(address, rows, order)
+
+
+def drop_elsewhere(
+    root: DataRoot, environment: Environment, deliveries: Mapping[str, Delivery], folder: Path
+) -> list[str]:
+    """Drop the tables that a branch has elsewhere. Returns a sentence for all that stays."""
+    from seeknal_git.sql.outside import Unreached
+    from seeknal_git.sql.targets import drop_tables
+
+    stays = []
+    for node, delivery in deliveries.items():
+        target = (delivery.definition or {}).get("target")
+        if not target or not delivery.snapshot:
+            continue
+        if target["system"] == BUCKET:
+            stays.append(f"The file that {node} delivered stays in its bucket.")
+            continue
+        try:
+            address = address_of(root, environment, target, Problem("", node=node))
+            schema = schema_for(environment, target, address)
+            if target["system"] == "sqlite":
+                stays.append(f"The table {table_for(environment, target)} of {node} stays.")
+            elif left := drop_tables(address, folder, schema):
+                stays.append(f"The schema {schema} of {address.name} stays: it has {left[0]}.")
+        except Unreached as exc:
+            stays.append(f"The table of {node} stays: {exc.message}.")
+        except ProjectError as exc:
+            stays.append(f"The table of {node} stays: {exc.problems[0].message}")
+        except SeeknalError as exc:
+            stays.append(f"The table of {node} stays: {exc.message}")
+    return stays
+
+
+def schema_for(environment: Environment, target: Mapping[str, Any], address: Address) -> str:
+    """The schema in the target. A branch has one of its own; SQLite has none, so a branch's tables
+    have its name there."""
+    schema = target["schema"] or address.schema
+    if environment.is_production or target["system"] == "sqlite":
+        return str(schema)
+    return f"{environment.schema}_{schema}"
+
+
+def table_for(environment: Environment, target: Mapping[str, Any]) -> str:
+    """The table in the target."""
+    if environment.is_production or target["system"] != "sqlite":
+        return str(target["table"])
+    return f"{environment.schema}_{target['table']}"
+
+
+def address_of(
+    root: DataRoot, environment: Environment, target: Mapping[str, Any], asks: Problem
+) -> Address:
+    """Where a target is. asks: a problem without words at its place. Raises ProjectError."""
+    from dataclasses import replace
+
+    from seeknal_git.project.connections import read_profiles
+
+    places, system = root.places, str(target["system"])
+    here = () if places.repository.bare else (places.repository.project,)
+    folders = tuple(dict.fromkeys((*here, root.home)))
+    profiles = read_profiles(folders, environment.name, places.tracked)
+    name = str(target["connection"]) or profiles.default(system)
+    if not name:
+        hint = f"Add `connection: NAME`, or a default for {system} to `source_defaults`."
+        raise ProjectError([replace(asks, message="It names no connection.", hint=hint)])
+    address, line = profiles.connection(name, asks)
+    if address.system != system:
+        message = f"It is of {system}, and the connection {name} is of {address.system}."
+        hint = f"Name another connection: {profiles.path}:{line}."
+        raise ProjectError([replace(asks, message=message, hint=hint)])
+    return address
+
+
+def _place(node: Node) -> Problem:
+    keys = ("params.connection", "params")
+    line = next((node.lines[key] for key in keys if key in node.lines), 1)
+    return Problem("", node.path, line, node=node.id)

@@ -1,0 +1,138 @@
+"""The keys of an exposure that is a table of another database, or a file in a bucket; and the
+`materialization` of older projects, which means the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from seeknal_git.names import IDENTIFIER, node_id
+from seeknal_git.nodes.node import Input, Node
+from seeknal_git.nodes.node_file import Mistake
+from seeknal_git.nodes.outside import ALIASES, is_url
+from seeknal_git.nodes.scalars import is_nothing, whole
+
+if TYPE_CHECKING:
+    from seeknal_git.nodes.exposure import Params
+
+TABLES = ("postgresql", "duckdb", "sqlite")
+BUCKET = "s3"
+TYPES = (*TABLES, BUCKET)
+_MODES = {
+    "replace": "replace",
+    "full": "replace",
+    "merge": "merge",
+    "upsert_by_key": "merge",
+    "partitions": "partitions",
+    "incremental_by_time": "partitions",
+}
+_KEYS = ("materialization", "materializations")
+_OFF = frozenset({"false", "no", "off", "0"})
+
+
+def target_of(system: str, params: Params) -> dict[str, Any]:
+    """The target of an exposure, for its definition. Raises Mistake."""
+    if params.branch_target not in (None, "none", "schema"):
+        message = "`schema` (one of the branch's own) or `none`"
+        raise Mistake(f"`branch_target` is {message}", "params.branch_target")
+    own = params.branch_target == "schema"
+    if system == BUCKET:
+        if not is_url(params.path) or not str(params.path).startswith("s3://"):
+            raise Mistake(
+                "the place of the file is a URL: `path: s3://bucket/a.csv`", "params.path"
+            )
+        form = "json" if params.format == "jsonl" else params.format
+        kept = {"connection": params.connection or "", "object": params.path, "format": form}
+        return {"system": system, **kept, "own": own}
+    if params.mode and params.mode not in _MODES:
+        raise Mistake(f"`mode` is replace, merge or partitions, not {params.mode}", "params.mode")
+    mode = _MODES[params.mode or "replace"]
+    columns = {"merge": params.key or params.unique_keys, "partitions": params.partition_by}
+    since = None
+    if params.time_column:
+        columns["partitions"] = [params.time_column]
+        since = _days(params.lookback)
+    named = {"merge": "key", "partitions": "partition_by"}.get(mode)
+    if named and not columns[mode]:
+        raise Mistake(f"`mode: {params.mode}` needs its columns: `{named}: [id]`", "params.mode")
+    schema, _, table = str(params.table or "").strip().rpartition(".")
+    if not IDENTIFIER.fullmatch(table) or (schema and not IDENTIFIER.fullmatch(schema)):
+        message = "a target says which table it is: `params: {table: analytics.orders}`"
+        raise Mistake(message, "params.table", "params")
+    return {
+        "system": system,
+        "connection": params.connection or "",
+        "schema": schema,
+        "table": table,
+        "mode": mode,
+        "columns": list(columns.get(mode) or ()),
+        "since": since if mode == "partitions" else None,
+        "own": own,
+    }
+
+
+def _days(given: object) -> int:
+    try:
+        return 0 if is_nothing(given) else whole(given)
+    except ValueError as exc:
+        raise Mistake(f"`lookback` is a number of days: it is {exc}", "params.lookback") from exc
+
+
+def label_of(target: Mapping[str, Any]) -> str:
+    """The name of a target in messages and records; it is no path."""
+    if target["system"] == BUCKET:
+        return str(target["object"])
+    schema = f"{target['schema']}." if target["schema"] else ""
+    return f"{target['system']}://{target['connection']}/{schema}{target['table']}"
+
+
+def materialized_to(node: Node) -> Iterator[Node]:
+    """The exposures that the `materialization` of a node of an older project stands for."""
+    from seeknal_git.nodes.exposure import Params
+
+    for key in _KEYS:
+        value = node.document.get(key)
+        listed = value if isinstance(value, list) else [value]
+        for number, given in enumerate(listed):
+            system = system_of(given)
+            if system is None or not node.yields_table:
+                continue
+            known = {name: given[name] for name in Params.model_fields if name in given}
+            lines = {"kind": node.line(key), "params": node.line(key, number)}
+            target = target_of(system, Params.model_validate(known))
+            name = f"{node.name}_in_{system}" + (f"_{number + 1}" if number else "")
+            made = replace(
+                _EXPOSURE,
+                name=name,
+                path=node.path,
+                sql_line=lines["kind"],
+                inputs=(Input(node.id, lines["kind"]),),
+                definition={"path": label_of(target), "target": target},
+                document={"description": f"The materialization of {node_id(node.kind, node.name)}"},
+                lines=lines,
+            )
+            yield made
+
+
+def system_of(given: object) -> str | None:
+    """The database that an entry of `materialization` is written to; None if it is not."""
+    if not isinstance(given, Mapping) or str(given.get("enabled")).lower() in _OFF:
+        return None
+    word = str(given.get("type") or "").lower()
+    system = ALIASES.get(word, word)
+    return system if system in TABLES else None
+
+
+_EXPOSURE = Node(
+    kind="exposure",
+    name="",
+    path="",
+    sql="SELECT * FROM input_0",
+    sql_line=1,
+    inputs=(),
+    aliases={},
+    definition={},
+    checks=(),
+    document={},
+)

@@ -1,0 +1,247 @@
+"""Write rows to a table of another database, or to a file in a bucket, in an engine of its own that
+runs no SQL of a node.
+
+The rows come in a Parquet file. A table is written in one transaction of the target, together with
+a row of ours that says which delivery it is: so a delivery that was cut is told from one that was
+done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from seeknal_git.names import literal, qualified, quote
+from seeknal_git.sql.addresses import Address
+from seeknal_git.sql.engine_version import exactly
+from seeknal_git.sql.extensions import load
+from seeknal_git.sql.outside import SHUT, Outside, Unreached, close_engine, keep_secret, login_of
+
+MARKS = "_seeknal_deliveries"
+_COLUMNS = "target VARCHAR, exposure VARCHAR, snapshot VARCHAR, delivered_at TIMESTAMP"
+_ROWS = "seeknal_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A table to write, or a file. mode: replace, merge or partitions."""
+
+    exposure: str
+    snapshot: str
+    schema: str
+    table: str
+    mode: str = "replace"
+    columns: tuple[str, ...] = ()  # the key of a merge, or those that partitions are of
+    since: int | None = (
+        None  # days before the earliest time of the rows; older ones are not touched
+    )
+
+    @property
+    def name(self) -> str:
+        return f"{self.schema}.{self.table}"
+
+
+def write_table(address: Address, rows: Path, order: Order) -> bool:
+    """Write a table; false if this delivery was done before. Raises Unreached and
+    MissingExtension, and nothing of the target has changed then."""
+    with _writing(address, rows.parent) as made, made.faults(), _transaction(made):
+        writer = _Writer(made, order, rows)
+        if writer.is_done():
+            return False
+        writer.write()
+        writer.mark()
+    return True
+
+
+def drop_tables(address: Address, folder: Path, schema: str) -> list[str]:
+    """Drop the tables of a schema that deliveries made, and the schema if nothing else is in it.
+    Returns the names of the tables that stay. Raises as `write_table`."""
+    with _writing(address, folder) as made, made.faults(), _transaction(made):
+        there = {name.partition(".")[2] for name in made.tables() if name.startswith(f"{schema}.")}
+        if MARKS not in there:
+            return sorted(there)
+        marks = qualified(address.catalog, schema, MARKS)
+        rows = made.connection.execute(f"SELECT target FROM {marks}").fetchall()
+        ours = {str(name) for (name,) in rows}
+        for table in [*sorted(ours & there), MARKS]:
+            made.connection.execute(f"DROP TABLE {qualified(address.catalog, schema, table)}")
+        left = sorted(there - ours - {MARKS})
+        if not left:
+            made.connection.execute(f"DROP SCHEMA {qualified(address.catalog, schema)}")
+    return left
+
+
+def write_object(address: Address, rows: Path, url: str, form: str) -> None:
+    """Write a file to a bucket, which shows it once it is whole. Raises as `write_table`."""
+    options = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json"}.get(form, "FORMAT parquet")
+    with closing(duckdb.connect(":memory:", config=SHUT)) as connection:
+        load(connection, ["httpfs"])
+        made = Outside(connection, address, rows.parent)
+        with made.faults():
+            keep_secret(connection, address)
+            close_engine(connection, rows.parent, [url])
+            connection.execute(f"COPY (FROM {_read(rows)}) TO {literal(url)} ({options})")
+
+
+@contextmanager
+def _writing(address: Address, folder: Path) -> Iterator[Outside]:
+    with closing(duckdb.connect(":memory:", config=SHUT)) as connection:
+        load(connection, address.extensions)
+        made = Outside(connection, address, folder)
+        with made.faults():
+            keep_secret(connection, address)
+            connection.execute(login_of(address, read_only=False))
+            close_engine(connection, folder, [])
+        yield made
+
+
+@contextmanager
+def _transaction(made: Outside) -> Iterator[None]:
+    made.connection.execute("BEGIN")
+    try:
+        yield
+        made.connection.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.Error):  # the target may have ended it already
+            made.connection.execute("ROLLBACK")
+        raise
+
+
+def _read(rows: Path) -> str:
+    return f"read_parquet({literal(exactly(rows))})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """A table that is written within a transaction."""
+
+    made: Outside
+    order: Order
+    rows: Path
+
+    @property
+    def table(self) -> str:
+        return self._named(self.order.table)
+
+    def _named(self, name: str) -> str:
+        return qualified(self.made.address.catalog, self.order.schema, name)
+
+    def _asked(self, sql: str, given: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        return self.made.connection.execute(sql, given or []).fetchall()
+
+    def _described(self, relation: str) -> dict[str, str]:
+        return {str(row[0]): str(row[1]) for row in self._asked(f"DESCRIBE FROM {relation}")}
+
+    def _is_there(self, name: str) -> bool:
+        return f"{self.order.schema}.{name}".lower() in map(str.lower, self.made.tables())
+
+    def is_done(self) -> bool:
+        """Whether the target says that it has this very delivery. Makes what it needs to say so."""
+        catalog, schema = self.made.address.catalog, self.order.schema
+        there = "SELECT 1 FROM duckdb_schemas() WHERE database_name = $1 AND schema_name = $2"
+        if not self._asked(there, [catalog, schema]):
+            self._asked(f"CREATE SCHEMA {qualified(catalog, schema)}")
+        if not self._is_there(MARKS):
+            self._asked(f"CREATE TABLE {self._named(MARKS)} ({_COLUMNS})")
+            return False
+        marks = f"SELECT snapshot FROM {self._named(MARKS)} WHERE target = $1"
+        found = self._asked(marks, [self.order.table])
+        return found == [(self.order.snapshot,)] and self._is_there(self.order.table)
+
+    def mark(self) -> None:
+        """Say in the target which delivery it has."""
+        order = self.order
+        self._asked(f"DELETE FROM {self._named(MARKS)} WHERE target = {literal(order.table)}")
+        values = ", ".join(map(literal, (order.table, order.exposure, order.snapshot)))
+        now = "(now() AT TIME ZONE 'UTC')::TIMESTAMP"
+        self._asked(f"INSERT INTO {self._named(MARKS)} VALUES ({values}, {now})")
+
+    def write(self) -> None:
+        self._asked(f"CREATE TEMPORARY VIEW {_ROWS} AS FROM {_read(self.rows)}")
+        given = self._described(_ROWS)
+        if not self._is_there(self.order.table):
+            self._asked(f"CREATE TABLE {self.table} AS FROM {_ROWS}")
+        elif self.order.mode == "replace":
+            self._replace(given)
+        else:
+            self._need_columns(given)
+            self._merge() if self.order.mode == "merge" else self._partitions(given)
+
+    def _replace(self, given: Mapping[str, str]) -> None:
+        """A table of the same columns keeps its grants, indexes and the views on it."""
+        if self._described(self.table) != given:
+            self._asked(f"DROP TABLE {self.table}")
+            self._asked(f"CREATE TABLE {self.table} AS FROM {_ROWS}")
+            return
+        if self.made.address.system == "postgresql":
+            own = f"DELETE FROM {qualified(self.order.schema, self.order.table)}"
+            catalog = literal(self.made.address.catalog)
+            self._asked(f"CALL postgres_execute({catalog}, {literal(own)})")
+        else:
+            self._asked(f"DELETE FROM {self.table}")
+        self._insert(f"FROM {_ROWS}")
+
+    def _need_columns(self, given: Mapping[str, str]) -> None:
+        there = self._described(self.table)
+        if other := sorted(there.keys() ^ given.keys()):
+            what = "has" if other[0] in there else "has not"
+            message = f"{self.order.name} {what} the column {other[0]}, unlike the rows to write"
+            raise Unreached(message, "Change its columns there, or drop it: it is made anew.")
+
+    def _insert(self, select: str) -> None:
+        names = ", ".join(map(quote, self._described(_ROWS)))
+        self._asked(f"INSERT INTO {self.table} ({names}) SELECT {names} FROM ({select})")
+
+    def _merge(self) -> None:
+        keys = ", ".join(map(quote, self.order.columns))
+        empty = " OR ".join(f"{quote(key)} IS NULL" for key in self.order.columns)
+        doubled = f"SELECT {keys} FROM {_ROWS} GROUP BY {keys} HAVING count(*) > 1"
+        if self._asked(f"SELECT 1 FROM {_ROWS} WHERE {empty} LIMIT 1"):
+            raise Unreached(f"the key ({keys}) of {self.order.name} is NULL in a row", _KEY)
+        if self._asked(f"{doubled} LIMIT 1"):
+            raise Unreached(f"the key ({keys}) of {self.order.name} is that of several rows", _KEY)
+        self._asked(f"DELETE FROM {self.table} WHERE ({keys}) IN (SELECT ({keys}) FROM {_ROWS})")
+        self._insert(f"FROM {_ROWS}")
+
+    def _partitions(self, given: Mapping[str, str]) -> None:
+        """Write the partitions whose rows are not those that the table has."""
+        keys = [self._key(name, given[name]) for name in self.order.columns]
+        numbered = list(enumerate(keys))
+        named = ", ".join(f"{key} AS k{number}" for number, key in numbered)
+        group = ", ".join(str(number + 1) for number, _ in numbered)
+        casts = (f"CAST({quote(name)} AS {word}) AS {quote(name)}" for name, word in given.items())
+        alike = ", ".join(casts)
+        hashes = "count(*) AS n, bit_xor(hash(t)) AS x, sum(hash(t)::HUGEINT) AS s"
+        of = "SELECT {}, {} FROM (SELECT {} FROM {}) AS t GROUP BY {}"
+        new = of.format(named, hashes, alike, _ROWS, group)
+        old = of.format(named, hashes, alike, self.table, group)
+        both = " AND ".join(
+            f"a.k{number} IS NOT DISTINCT FROM b.k{number}" for number, _ in numbered
+        )
+        either = ", ".join(
+            f"coalesce(a.k{number}, b.k{number}) AS k{number}" for number, _ in numbered
+        )
+        self._asked(
+            f"CREATE TEMPORARY TABLE seeknal_moved AS SELECT {either} FROM ({new}) a FULL JOIN "
+            f"({old}) b ON {both} WHERE (a.n, a.x, a.s) IS DISTINCT FROM (b.n, b.x, b.s)"
+        )
+        if self.order.since is not None:
+            time = quote(self.order.columns[0])  # of the rows, where it is a time
+            since = f"(SELECT min({time}) FROM {_ROWS}) - INTERVAL {self.order.since} DAY"
+            self._asked(f"DELETE FROM seeknal_moved WHERE k0 < date_trunc('day', {since})")
+        moved = " AND ".join(f"m.k{number} IS NOT DISTINCT FROM {key}" for number, key in numbered)
+        chosen = f"EXISTS (FROM seeknal_moved m WHERE {moved})"
+        self._asked(f"DELETE FROM {self.table} WHERE {chosen}")
+        self._insert(f"FROM {_ROWS} WHERE {chosen}")
+
+    def _key(self, name: str, word: str) -> str:
+        value = f"CAST({quote(name)} AS {word})"
+        return value if self.order.since is None else f"date_trunc('day', {value})"
+
+
+_KEY = "A merge needs a key that tells rows apart: test it (`unique`, `not_null`)."
