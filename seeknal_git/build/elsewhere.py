@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seeknal_git.build.deliver import HandedOver
 from seeknal_git.errors import Problem, ProjectError, SeeknalError
 from seeknal_git.names import quote
 from seeknal_git.nodes.delivered_tables import BUCKET
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 _PARQUET: Mapping[str, Any] = {"format": "parquet", "compression": None, "partition_by": []}
 # Types that a Parquet file does not hold, and the type that has all of their values.
 _CARRIED = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)"}
-_AGAIN = "The next run delivers it."
 
 
 def is_elsewhere(delivery: Delivery) -> bool:
@@ -39,18 +39,19 @@ def is_elsewhere(delivery: Delivery) -> bool:
 
 def deliver_elsewhere(
     dock: Dock, work: Work, shows: Mapping[str, Published]
-) -> dict[str, str | None]:
-    """Exposure → why it could not be delivered, or None, of those that are due elsewhere."""
-    found: dict[str, str | None] = {}
+) -> dict[str, HandedOver]:
+    """Exposure → how its delivery ended, of those that are due elsewhere."""
+    found = {}
     for identifier in work.deliveries:
         node = work.graph.node(identifier)
         table = shows.get(work.graph.inputs[identifier][0])
         if table is not None and "target" in node.definition:
-            found[identifier] = _delivered(dock, work, node, table)
+            found[identifier] = HandedOver(_fault(dock, work, node, table))
     return found
 
 
-def _delivered(dock: Dock, work: Work, node: Node, table: Published) -> str | None:
+def _fault(dock: Dock, work: Work, node: Node, table: Published) -> str | None:
+    """Deliver a table; returns why that is not possible, or None."""
     from seeknal_git.sql.outside import Unreached
 
     schema, deliveries = work.environment.schema, dock.warehouse.deliveries
@@ -62,11 +63,12 @@ def _delivered(dock: Dock, work: Work, node: Node, table: Published) -> str | No
         _write(work, node, wanted, at)
     except Unreached as exc:
         hint = f" {exc.hint.rstrip('.')}." if exc.hint else ""
-        return f"{exc.message.rstrip('.')}.{hint} {_AGAIN} ({node.path}:{node.line('params')})"
+        return f"{exc.message.rstrip('.')}.{hint} ({node.path}:{node.line('params')})"
     except ProjectError as exc:
-        return f"{exc.problems[0].place}: {exc.problems[0].message} {exc.problems[0].hint} {_AGAIN}"
+        told = exc.problems[0]
+        return f"{told.message} {told.hint} ({told.place})"
     except (SqlError, SeeknalError) as exc:
-        return f"{exc.message} {_AGAIN} ({node.path}:{node.line('params')})"
+        return f"{exc.message} ({node.path}:{node.line('params')})"
     finally:
         at.unlink(missing_ok=True)
     deliveries.record(schema, delivery)

@@ -180,7 +180,8 @@ def _published(
     production, needed = environment.production_schema, bool(work.deliveries)
     with docked(warehouse, work.root, production, run_id, needed=needed) as dock:
         readable = trusted(work, progress)
-        written = write_files(dock, work, {node: shows[node] for node in shows.keys() & readable})
+        tables = {node: shows[node] for node in shows.keys() & readable}
+        written = write_files(dock, work, tables)
         publication = Publication(
             environment.schema,
             environment.name,
@@ -199,16 +200,13 @@ def _published(
         )
         outcome = warehouse.publications.publish(publication)
         ends = {file.delivery.node: hand_over(dock, environment.schema, file) for file in written}
-        tables = {node: shows[node] for node in shows.keys() & readable}
-        elsewhere = deliver_elsewhere(dock, work, tables)
+        ends |= deliver_elsewhere(dock, work, tables)
     delivered = tuple(node for node, end in ends.items() if end.fault is None)
-    delivered += tuple(node for node, fault in elsewhere.items() if fault is None)
     give_up(warehouse, work, delivered)
     return _Published(
         outcome,
         delivered,
-        {node: f"{end.fault} Mend it, then run again." for node, end in ends.items() if end.fault}
-        | {node: fault for node, fault in elsewhere.items() if fault},
+        {node: f"{end.fault} Mend it, then run again." for node, end in ends.items() if end.fault},
         {node: end.kept for node, end in ends.items() if end.kept},
         {node: end.folders for node, end in ends.items() if end.folders},
     )

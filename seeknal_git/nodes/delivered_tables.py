@@ -36,40 +36,44 @@ def target_of(system: str, params: Params) -> dict[str, Any]:
     if params.branch_target not in (None, "none", "schema"):
         message = "`schema` (one of the branch's own) or `none`"
         raise Mistake(f"`branch_target` is {message}", "params.branch_target")
+    found = _object(params) if system == BUCKET else _table(params)
     own = params.branch_target == "schema"
-    if system == BUCKET:
-        if not is_url(params.path) or not str(params.path).startswith("s3://"):
-            raise Mistake(
-                "the place of the file is a URL: `path: s3://bucket/a.csv`", "params.path"
-            )
-        form = "json" if params.format == "jsonl" else params.format
-        kept = {"connection": params.connection or "", "object": params.path, "format": form}
-        return {"system": system, **kept, "own": own}
-    if params.mode and params.mode not in _MODES:
+    return {"system": system, "connection": params.connection or "", **found, "own": own}
+
+
+def _object(params: Params) -> dict[str, Any]:
+    """A file in a bucket."""
+    if not is_url(params.path) or not str(params.path).startswith("s3://"):
+        message = "the place of the file is a URL: `path: s3://bucket/a.csv`"
+        raise Mistake(message, "params.path")
+    form = "json" if params.format == "jsonl" else params.format
+    return {"object": params.path, "format": form}
+
+
+def _table(params: Params) -> dict[str, Any]:
+    """A table of a database."""
+    mode = _MODES.get(params.mode or "replace")
+    if mode is None:
         raise Mistake(f"`mode` is replace, merge or partitions, not {params.mode}", "params.mode")
-    mode = _MODES[params.mode or "replace"]
-    columns = {"merge": params.key or params.unique_keys, "partitions": params.partition_by}
-    since = None
-    if params.time_column:
-        columns["partitions"] = [params.time_column]
-        since = _days(params.lookback)
-    named = {"merge": "key", "partitions": "partition_by"}.get(mode)
-    if named and not columns[mode]:
-        raise Mistake(f"`mode: {params.mode}` needs its columns: `{named}: [id]`", "params.mode")
+    columns, since = _columns(mode, params)
     schema, _, table = str(params.table or "").strip().rpartition(".")
     if not IDENTIFIER.fullmatch(table) or (schema and not IDENTIFIER.fullmatch(schema)):
         message = "a target says which table it is: `params: {table: analytics.orders}`"
         raise Mistake(message, "params.table", "params")
-    return {
-        "system": system,
-        "connection": params.connection or "",
-        "schema": schema,
-        "table": table,
-        "mode": mode,
-        "columns": list(columns.get(mode) or ()),
-        "since": since if mode == "partitions" else None,
-        "own": own,
-    }
+    return {"schema": schema, "table": table, "mode": mode, "columns": columns, "since": since}
+
+
+def _columns(mode: str, params: Params) -> tuple[list[str], int | None]:
+    """The columns that a mode needs, and the days from which on partitions count."""
+    if mode == "replace":
+        return [], None
+    if mode == "partitions" and params.time_column:
+        return [params.time_column], _days(params.lookback)
+    named = "key" if mode == "merge" else "partition_by"
+    found = (params.key or params.unique_keys) if mode == "merge" else params.partition_by
+    if not found:
+        raise Mistake(f"`mode: {params.mode}` needs its columns: `{named}: [id]`", "params.mode")
+    return list(found), None
 
 
 def _days(given: object) -> int:
@@ -87,10 +91,9 @@ def label_of(target: Mapping[str, Any]) -> str:
     return f"{target['system']}://{target['connection']}/{schema}{target['table']}"
 
 
-def materialized_to(node: Node) -> Iterator[Node]:
-    """The exposures that the `materialization` of a node of an older project stands for."""
-    from seeknal_git.nodes.exposure import Params
-
+def materialized_to(node: Node, model: type[Params]) -> Iterator[Node]:
+    """The exposures that the `materialization` of a node of an older project stands for. model: of
+    the `params` of an exposure."""
     for key in _KEYS:
         value = node.document.get(key)
         listed = value if isinstance(value, list) else [value]
@@ -98,9 +101,9 @@ def materialized_to(node: Node) -> Iterator[Node]:
             system = system_of(given)
             if system is None or not node.yields_table:
                 continue
-            known = {name: given[name] for name in Params.model_fields if name in given}
+            known = {name: given[name] for name in model.model_fields if name in given}
             lines = {"kind": node.line(key), "params": node.line(key, number)}
-            target = target_of(system, Params.model_validate(known))
+            target = target_of(system, model.model_validate(known))
             name = f"{node.name}_in_{system}" + (f"_{number + 1}" if number else "")
             made = replace(
                 _EXPOSURE,

@@ -66,7 +66,7 @@ def _exposures(node: Node) -> list[Node]:
     from seeknal_git.nodes.delivered_tables import materialized_to
 
     try:
-        return list(materialized_to(node))
+        return list(materialized_to(node, module_of("exposure").Params))
     except (ValidationError, Mistake) as exc:
         line = next((node.line(key) for key in keys if key in node.lines), 1)
         told = exc.errors()[0]["msg"] if isinstance(exc, ValidationError) else str(exc)

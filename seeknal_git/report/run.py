@@ -94,16 +94,21 @@ def _tip(done: Reconciled) -> None:
     note(f"Tip: {wide} Use --parallel{faster}.")
 
 
+def _delivered(done: Reconciled) -> list[str]:
+    """The numbers of files that were written, and of deliveries to other systems."""
+    nodes = map(done.work.graph.node, done.delivered)
+    elsewhere = sum("target" in node.definition for node in nodes)
+    files = len(done.delivered) - elsewhere
+    told = [f"{counted(files, 'file')} written"] if files else []
+    return [*told, f"{elsewhere} delivered elsewhere"] if elsewhere else told
+
+
 def summary(done: Reconciled, seconds: float, what: str, elsewhere: str | None = None) -> None:
     """The result of a run or a promotion. elsewhere: its environment, if another one is checked
     out."""
     built, reused = len(done.progress.built), len(done.work.reused)
     parts = [f"{built} built", f"{reused} re-used", f"{len(done.progress.answers)} checked"]
-    tables = [node for node in done.delivered if "target" in done.work.graph.node(node).definition]
-    if files := len(done.delivered) - len(tables):
-        parts.append(f"{counted(files, 'file')} written")
-    if tables:
-        parts.append(f"{len(tables)} delivered elsewhere")
+    parts += _delivered(done)
     if done.failures:
         parts.append(coloured("failed", f"{len(done.failures)} failed"))
     if done.progress.skipped:

@@ -67,7 +67,7 @@ def test_a_table_is_delivered_and_delivered_again_once_it_differs(to_db: Shop) -
 def test_a_table_of_the_same_columns_keeps_the_views_on_it(to_db: Shop) -> None:
     to_db.repo.seeknal("run")
     to_db.sql("CREATE VIEW analytics.dear AS SELECT * FROM analytics.sales WHERE amount > 15")
-    to_db.repo.replace("seeknal/sales.yml", "20.0", "21")
+    to_db.repo.replace("seeknal/sales.yml", "20.0", "21.0")
     to_db.repo.seeknal("run")
     assert to_db.sql("SELECT amount FROM analytics.dear") == "21.00"
 
@@ -94,7 +94,7 @@ def test_only_partitions_that_differ_are_written(to_db: Shop) -> None:
     repo.seeknal("run")
     version = "SELECT id, xmin FROM analytics.sales ORDER BY id"
     before = to_db.sql(version).split("\n")
-    repo.replace("seeknal/sales.yml", "20.0", "21")
+    repo.replace("seeknal/sales.yml", "20.0", "21.0")
     repo.seeknal("run")
     after = to_db.sql(version).split("\n")
     assert (after[0], after[1] != before[1]) == (before[0], True)
@@ -139,7 +139,7 @@ def test_a_target_that_is_down_fails_the_exposure_alone_and_gets_it_from_the_nex
     _profile(to_db, port=free_port())
     refused = said(repo.seeknal("run", code=1))
     assert "exposure.out: target_db cannot be reached" in refused
-    assert "The next run delivers it. (seeknal/out.yml:5)" in refused
+    assert "(seeknal/out.yml:5) Mend it, then run again." in refused
     assert repo.numbers("SELECT count(*) FROM main.sales") == [(2,)]  # published all the same
     assert "exposure.out" in said(repo.seeknal("status", code=None))
     _profile(to_db)
@@ -169,7 +169,7 @@ def test_a_delivery_that_was_done_is_not_made_again_by_a_run_that_did_not_hear_o
 def test_a_delivery_that_fails_half_way_leaves_the_target_as_it_was(to_db: Shop) -> None:
     to_db.repo.seeknal("run")
     to_db.sql("ALTER TABLE analytics.sales ADD CHECK (amount < 100)")
-    to_db.repo.replace("seeknal/sales.yml", "20.0", "200")
+    to_db.repo.replace("seeknal/sales.yml", "20.0", "200.0")
     refused = said(to_db.repo.seeknal("run", code=1))
     assert "violates check constraint" in refused
     assert _rows(to_db) == _BOTH
@@ -215,7 +215,7 @@ def test_a_table_of_a_database_file_is_delivered(
     repo.write(".gitignore", "profiles.yml\n")
     repo.commit("Deliver the sales")
     repo.seeknal("run", "--select", "out")
-    repo.replace("seeknal/sales.yml", "20.0", "21")
+    repo.replace("seeknal/sales.yml", "20.0", "21.0")
     repo.seeknal("run", "--select", "out")
     repo.seeknal("run")
     rows = "SELECT id, amount::DECIMAL(10, 2)::VARCHAR FROM main.back ORDER BY id"
