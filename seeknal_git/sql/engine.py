@@ -78,19 +78,8 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
     `called` its name without an alias. Raises SqlError where the text is not exactly one SELECT, or
     does not parse.
     """
-    try:
-        tree = json.loads(_serialized.pop(sql, "") or _serialize(sql))
-    except RecursionError as exc:
-        raise TooDeep from exc
-    if tree.get("error"):
-        raise _without_a_tree(sql, tree)
-    if not tree["statements"]:
-        raise SqlError("there is no statement in it")
-    if len(tree["statements"]) > 1:
-        raise SqlError(
-            "a node is exactly one SELECT: make earlier statements CTEs, or nodes of their own"
-        )
-    queries, calls = _queries_and_calls(tree)
+    tree = one_select(sql)
+    queries, calls = queries_and_calls(tree)
     _complete_ctes(sql, queries)
     tables = tables_with_ctes(tree)
     found = [
@@ -104,12 +93,34 @@ def parsed(sql: str) -> tuple[dict[str, Any], tuple[Reference, ...]]:
     return tree["statements"][0]["node"], tuple(reference for reference, _ in found)
 
 
-def _complete_ctes(sql: str, queries: Sequence[Any]) -> None:
-    """Add to each CTE the words of the text on MATERIALIZED, which DuckDB 1 leaves out of the tree.
-    Raises SqlError if one of the queries writes."""
+def one_select(sql: str) -> dict[str, Any]:
+    """The engine's tree of a text that is exactly one SELECT. Raises SqlError for any other."""
+    try:
+        tree: dict[str, Any] = json.loads(_serialized.pop(sql, "") or _serialize(sql))
+    except RecursionError as exc:
+        raise TooDeep from exc
+    if tree.get("error"):
+        raise _without_a_tree(sql, tree)
+    if not tree["statements"]:
+        raise SqlError("there is no statement in it")
+    if len(tree["statements"]) > 1:
+        raise SqlError(
+            "a node is exactly one SELECT: make earlier statements CTEs, or nodes of their own"
+        )
+    return tree
+
+
+def need_queries(queries: Sequence[Any]) -> None:
+    """Raise SqlError if one of the queries in a tree writes."""
     for query in queries:
         if query["type"] not in _QUERIES:
             raise SqlError(f"a node is one SELECT, without {query['type'].split('_')[0]} in it")
+
+
+def _complete_ctes(sql: str, queries: Sequence[Any]) -> None:
+    """Add to each CTE the words of the text on MATERIALIZED, which DuckDB 1 leaves out of the tree.
+    Raises SqlError if one of the queries writes."""
+    need_queries(queries)
     entries = [entry for query in queries for entry in query["cte_map"]["map"]]
     words = _MATERIALIZED.findall(sql) if entries else ()
     for entry in entries:
@@ -188,7 +199,7 @@ def _unquoted(text: str) -> str:
     return text[1:-1].replace(text[0] * 2, text[0])
 
 
-def _queries_and_calls(tree: Any) -> tuple[list[Any], list[Any]]:
+def queries_and_calls(tree: Any) -> tuple[list[Any], list[Any]]:
     """All queries in a tree (the objects that may have CTEs), and all calls of functions."""
     queries, calls = [], []
     waiting = [tree]
