@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain, count
@@ -15,9 +15,11 @@ import duckdb
 
 from seeknal_git.names import literal, quote
 from seeknal_git.sql.engine import as_subquery
+from seeknal_git.sql.partitioning import Ordinal
 from seeknal_git.sql.statement import Columns
 from seeknal_git.warehouse import pieces, protocol
 from seeknal_git.warehouse.engine_errors import refusals
+from seeknal_git.warehouse.guard import ALONE, Guard
 from seeknal_git.warehouse.model.histories import Addition
 from seeknal_git.warehouse.model.pieces import BY_FILE, InFiles, InPieces, Piece, Stage, Store
 from seeknal_git.warehouse.model.queries import Query, as_rows, relation
@@ -35,11 +37,15 @@ class Builder(protocol.Builder):
     _create = "CREATE TABLE"
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, committed: Callable[[Collection[str]], None]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        committed: Callable[[Collection[str]], None],
+        guard: Guard = ALONE,
     ) -> None:
         """committed: is called after each commit, with the tables that were built."""
         self._connection = connection
         self._committed = committed
+        self._guard = guard
         self._snapshots: list[tuple[Snapshot, Mapping[str, Any] | None]] = []
         self._audits: list[Audit] = []
         self._tables: list[str] = []  # of pieces
@@ -55,7 +61,7 @@ class Builder(protocol.Builder):
         taken: Collection[str] = (),
         confirm: Callable[[], None] = lambda: None,
     ) -> Snapshot:
-        with self._undone_if_it_fails():
+        with self._undone_if_it_fails(blueprint.sql):
             started, table = time.perf_counter(), _free_name(blueprint, taken)
             rows = self._made(blueprint, table)
             if rows is None:
@@ -85,7 +91,7 @@ class Builder(protocol.Builder):
     ) -> Snapshot:
         from seeknal_git.warehouse.histories import extended
 
-        with self._undone_if_it_fails():
+        with self._undone_if_it_fails(f"SELECT * FROM {addition.load}"):
             made = extended(self._connection, blueprint, addition, _free_name(blueprint, taken))
         self._snapshots += [(snapshot, None) for snapshot in made]
         return made[-1]
@@ -113,8 +119,9 @@ class Builder(protocol.Builder):
     ) -> Snapshot | Stage:
         make = pieces.build if order.named is None else pieces.load
         before = order.before or Stage(frozenset())
-        with self._undone_if_it_fails():
+        with self._undone_if_it_fails(order.blueprint.sql):
             started = time.perf_counter()
+            order = replace(order, statements=self._within_reach(order.statements))
             kept, query = make(self._connection, order)
             counted = kept.counted(order.partitioning)
             built = tuple(sorted({*before.partitions, *counted.built}))
@@ -141,7 +148,7 @@ class Builder(protocol.Builder):
     def load_files(self, order: InFiles, confirm: Callable[[], None] = lambda: None) -> Snapshot:
         from seeknal_git.warehouse import file_pieces
 
-        with self._undone_if_it_fails():
+        with self._undone_if_it_fails(order.blueprint.sql):
             started = time.perf_counter()
             kept, query = file_pieces.load(self._connection, order)
             made = replace(
@@ -155,7 +162,9 @@ class Builder(protocol.Builder):
 
     def check(self, question: AuditQuery) -> Audit:
         earlier = question.earlier
-        with self._undone_if_it_fails():
+        selects = [question.sql, *([earlier.gone] if earlier and earlier.gone else [])]
+        selects += [f"SELECT * FROM {question.rows}"] if question.rows else []
+        with self._undone_if_it_fails(*selects):
             violations = self._count(as_subquery(question.sql))
             if earlier:
                 gone = self._count(as_subquery(earlier.gone)) if earlier.gone else 0
@@ -168,12 +177,12 @@ class Builder(protocol.Builder):
         return audit
 
     def columns(self, sql: str, parameters: Mapping[str, Any] = NONE) -> Columns:
-        with self._undone_if_it_fails():
+        with self._undone_if_it_fails(sql):
             rows = self._connection.execute(f"DESCRIBE {sql}", dict(parameters)).fetchall()
         return tuple((row[0], row[1]) for row in rows)
 
     def export(self, sql: str, path: Path) -> None:
-        with self._undone_if_it_fails():
+        with self._undone_if_it_fails(sql):
             self._connection.execute(f"COPY ({sql}) TO {literal(str(path))} (FORMAT parquet)")
 
     def commit(self) -> None:
@@ -201,16 +210,26 @@ class Builder(protocol.Builder):
         self._connection.close()
 
     @contextmanager
-    def _undone_if_it_fails(self) -> Iterator[None]:
+    def _undone_if_it_fails(self, *selects: str) -> Iterator[None]:
+        """A block in a transaction. selects: the SELECTs of others that it executes."""
         try:
             with refusals():
                 if self._began is None:
                     self._connection.execute("BEGIN")
                     self._began = time.perf_counter()
+                self._guard.need_reachable(self._connection, *selects)
                 yield
         except BaseException:
             self.undo()
             raise
+
+    def _within_reach(
+        self, statements: Iterable[tuple[Sequence[Ordinal], str]]
+    ) -> Iterator[tuple[Sequence[Ordinal], str]]:
+        """The statements of a build in pieces, each looked at before it is executed."""
+        for ordinals, sql in statements:
+            self._guard.need_reachable(self._connection, sql)
+            yield ordinals, sql
 
     def _count(self, source: str) -> int:
         rows = self._connection.execute(f"SELECT count(*) FROM {source}").fetchall()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, literal, qualified
+from seeknal_git.warehouse.guard import ALONE, Guard
 from seeknal_git.warehouse.model.environments import Foreign, Published
 from seeknal_git.warehouse.model.queries import relation
 from seeknal_git.warehouse.shown import shown
@@ -49,6 +50,9 @@ class Catalog:
     So each is read once, and again after a change: nobody else can write while the warehouse is
     open.
     """
+
+    # The guard for SQL that others wrote, by the extensions that the engine has.
+    guard: Guard = ALONE
 
     def __init__(
         self,

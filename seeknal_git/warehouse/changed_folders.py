@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from seeknal_git.sql.statement import Columns
+    from seeknal_git.warehouse.guard import Guard
 
 _TOUCHED, _THERE = "temp.main.touched_folders", "temp.main.folders"
 # The engine's name of the folder for rows without a value.
@@ -35,13 +36,18 @@ _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 def write(
-    connection: duckdb.DuckDBPyConnection, delivery: Delivery, before: str, target: Path
+    connection: duckdb.DuckDBPyConnection,
+    guard: Guard,
+    delivery: Delivery,
+    before: str,
+    target: Path,
 ) -> Changed | None:
     """See `protocol.Deliveries.write_changed`."""
     assert delivery.definition is not None
     earlier, later = _in_pieces(connection, before), _in_pieces(connection, delivery.table or "")
     if earlier is None or later is None or not later.is_like(earlier):
         return None
+    guard.need_own_state(connection, [f"SELECT * FROM {one.rows}" for one in (earlier, later)])
     columns = _columns(connection, later)
     if columns != _columns(connection, earlier):
         return None

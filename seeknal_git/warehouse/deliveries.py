@@ -13,6 +13,7 @@ from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.copied import copied
 from seeknal_git.warehouse.engine_errors import refusals
 from seeknal_git.warehouse.forms import delivered
+from seeknal_git.warehouse.guard import ALONE, Guard
 from seeknal_git.warehouse.model.clock import now
 from seeknal_git.warehouse.model.deliveries import Changed, DeliveredPath, Delivery
 from seeknal_git.warehouse.state_tables import of_living, with_later_columns
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class DeliveryRecords(protocol.Deliveries):
     connection: duckdb.DuckDBPyConnection
+    guard: Guard = ALONE
 
     def last(self, schema: str, at: int | None = None) -> dict[str, Delivery]:
         rows = self.connection.execute(
@@ -66,14 +68,16 @@ class DeliveryRecords(protocol.Deliveries):
         )
 
     def write(self, relation: str, definition: Mapping[str, Any], target: Path) -> None:
+        rows = f"SELECT * FROM {relation}"
         with refusals():
-            copied(self.connection, f"SELECT * FROM {relation}", definition, target)
+            self.guard.need_reachable(self.connection, rows)
+            copied(self.connection, rows, definition, target)
 
     def write_changed(self, delivery: Delivery, before: str, target: Path) -> Changed | None:
         from seeknal_git.warehouse import changed_folders
 
         with refusals():
-            return changed_folders.write(self.connection, delivery, before, target)
+            return changed_folders.write(self.connection, self.guard, delivery, before, target)
 
 
 def _delivery(

@@ -87,7 +87,7 @@ class DuckDBFile(protocol.Warehouse):
 
     @property
     def deliveries(self) -> protocol.Deliveries:
-        return DeliveryRecords(self._connection)
+        return DeliveryRecords(self._connection, self._catalog.guard)
 
     @property
     def histories(self) -> protocol.Histories:
@@ -99,7 +99,7 @@ class DuckDBFile(protocol.Warehouse):
     def scratch(self) -> protocol.Scratch:
         from seeknal_git.warehouse.scratch import ScratchTables
 
-        return ScratchTables(self._connection, self._catalog.folder)
+        return ScratchTables(self._connection, self._catalog.folder, self._catalog.guard)
 
     @property
     def queries(self) -> protocol.Queries:
@@ -111,7 +111,7 @@ class DuckDBFile(protocol.Warehouse):
         from seeknal_git.warehouse.builder import Builder
 
         # A connection that threads share fails.
-        return Builder(self._connection.cursor(), self._catalog.built)
+        return Builder(self._connection.cursor(), self._catalog.built, self._catalog.guard)
 
     @property
     def takes_turns(self) -> bool:

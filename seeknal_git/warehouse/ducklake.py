@@ -49,7 +49,7 @@ class DuckLake(DuckDBFile):
     def builder(self) -> protocol.Builder:
         from seeknal_git.warehouse.lake_builder import LakeBuilder
 
-        return LakeBuilder(self._connection.cursor(), self._catalog.built)
+        return LakeBuilder(self._connection.cursor(), self._catalog.built, self._catalog.guard)
 
     @property
     def takes_turns(self) -> bool:

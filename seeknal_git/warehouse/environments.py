@@ -66,6 +66,8 @@ class EnvironmentViews(protocol.Environments):
 
     def columns(self, shown: Sequence[Published]) -> dict[str, Columns]:
         found = self.catalog.columns([published.table for published in shown])
+        queries = [published.relation for published in shown if published.query]
+        self.catalog.guard.need_own_state(self.connection, map("SELECT * FROM {}".format, queries))
         for published in shown:
             if published.query is not None:
                 with suppress(duckdb.Error):  # a table that it reads is gone

@@ -14,6 +14,7 @@ import duckdb
 from seeknal_git.names import WAREHOUSE, literal, qualified
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.engine_errors import is_conflict
+from seeknal_git.warehouse.guard import WITH_EXTENSIONS
 from seeknal_git.warehouse.transaction import transaction
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _LONGEST_WAIT = 0.5  # seconds before a change is begun again; half as long the 
 
 
 class LakeCatalog(Catalog):
+    guard = WITH_EXTENSIONS
+
     def change(self, action: Callable[[], T]) -> T:
         """Also again if somebody else has committed first, from the beginning."""
         for attempt in range(1, _ATTEMPTS + 1):

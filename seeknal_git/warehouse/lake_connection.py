@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from seeknal_git.files import make_private
-from seeknal_git.names import KEPT, STATE_SCHEMA, literal, quote
+from seeknal_git.names import KEPT, STATE, STATE_SCHEMA, literal, quote
 from seeknal_git.sql import extensions
 from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
 from seeknal_git.warehouse.connection import IN_MEMORY, SETTINGS, make_folder
@@ -200,10 +200,18 @@ def _is_absent(exc: duckdb.Error) -> bool:
 
 def _complete_state(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the state tables and columns that are not there."""
-    rows = connection.execute(
-        "SELECT lower(table_name), column_name FROM duckdb_columns() "
+    # To list the columns of everything, the engine would bind all views, before they are inspected.
+    tables = connection.execute(
+        "SELECT lower(table_name) FROM duckdb_tables() "
         "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
         [STATE_SCHEMA],
+    ).fetchall()
+    rows = connection.execute(
+        " UNION ALL ".join(
+            f"SELECT {literal(table)}, name FROM pragma_table_info({literal(f'{STATE}.{table}')})"
+            for (table,) in tables
+        )
+        or "SELECT NULL, NULL"
     ).fetchall()
     wanted = {(table, column) for table, columns in STATE_FORM.items() for column in columns}
     if not wanted - set(rows):

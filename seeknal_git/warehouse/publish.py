@@ -45,7 +45,7 @@ def _published(catalog: Catalog, publication: Publication) -> Outcome:
     connection = catalog.connection
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, publication.schema)}")
     changes = _changes(catalog, publication)
-    need_selects(connection, changes.repointed)
+    need_selects(connection, catalog.guard, changes.repointed)
     _repoint(connection, publication.schema, changes)
     number = _record(connection, publication, changes)
     _touch(connection, publication.schema, publication.branch)

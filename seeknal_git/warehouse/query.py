@@ -41,7 +41,7 @@ class UserQueries(protocol.Queries):
         # Only the user's own SQL looks for names there.
         place = qualified(WAREHOUSE, schema)
         self.connection.execute(f"USE {place}")
-        _ask(self.connection, place, sql, listener)
+        self._ask(place, sql, listener)
 
     def ask_past(
         self, schema: str, views: Iterable[Published], sql: str, listener: Listener
@@ -49,7 +49,7 @@ class UserQueries(protocol.Queries):
         # The views are made in the engine's memory; the warehouse stays as it is.
         place = qualified("memory", schema)
         wanted = [view for view in views if view.view]
-        need_selects(self.connection, wanted)
+        need_selects(self.connection, self.catalog.guard, wanted)
         statements = [
             f"CREATE SCHEMA IF NOT EXISTS {place}",
             *(
@@ -59,7 +59,11 @@ class UserQueries(protocol.Queries):
             f"USE {place}",
         ]
         self.connection.execute("; ".join(statements))
-        _ask(self.connection, place, sql, listener)
+        self._ask(place, sql, listener)
+
+    def _ask(self, place: str, sql: str, listener: Listener) -> None:
+        with self.catalog.guard.asking(self.connection, sql):
+            _ask(self.connection, place, sql, listener)
 
 
 def _is_there(published: Published) -> bool:

@@ -12,6 +12,7 @@ from seeknal_git.names import literal, qualified, quote
 from seeknal_git.sql.engine import as_subquery
 from seeknal_git.warehouse import catalog, compare, protocol
 from seeknal_git.warehouse.engine_errors import refusals
+from seeknal_git.warehouse.guard import ALONE, Guard
 from seeknal_git.warehouse.model.answers import Comparison, Rows
 from seeknal_git.warehouse.model.environments import Published
 from seeknal_git.warehouse.results import selected
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 class ScratchTables(protocol.Scratch):
     connection: duckdb.DuckDBPyConnection
     folder: Path | None  # of kept files
+    guard: Guard = ALONE
 
     def built(
         self, schemas: Iterable[str], fingerprints: Mapping[str, str]
@@ -42,7 +44,7 @@ class ScratchTables(protocol.Scratch):
 
     def table(self, name: str, sql: str, parameters: Mapping[str, Any]) -> str:
         table = qualified("temp", "main", name)
-        with refusals():
+        with self._within_reach(sql):
             self.connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE {table} AS {sql}", dict(parameters)
             )
@@ -51,10 +53,9 @@ class ScratchTables(protocol.Scratch):
     def view(self, name: str, relation: str, columns: Columns) -> str:
         view = qualified("temp", "main", name)
         chosen = ", ".join(f"{quote(column)} AS {quote(column)}" for column, _ in columns)
-        with refusals():
-            self.connection.execute(
-                f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {chosen} FROM {relation}"
-            )
+        rows = f"SELECT {chosen} FROM {relation}"
+        with self._within_reach(rows):
+            self.connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {rows}")
         return view
 
     def shuffled(self, name: str, relation: str, number: int) -> str:
@@ -63,28 +64,36 @@ class ScratchTables(protocol.Scratch):
         return self.table(name, rows, {})
 
     def columns(self, sql: str) -> Columns:
-        with refusals():
+        with self._within_reach(sql):
             described = self.connection.execute(f"DESCRIBE {sql}").fetchall()
         return tuple((row[0], row[1]) for row in described)
 
     def export(self, sql: str, path: Path) -> None:
-        with refusals():
+        with self._within_reach(sql):
             self.connection.execute(f"COPY ({sql}) TO {literal(str(path))} (FORMAT parquet)")
 
     def first_rows(self, sql: str, parameters: Mapping[str, Any], limit: int) -> Rows:
         first = f"SELECT * FROM {as_subquery(sql)} LIMIT {limit + 1}"
-        with refusals():
+        with self._within_reach(sql):
             names, types, rows = selected(self.connection, first, parameters)
         return Rows(tuple(zip(names, types, strict=True)), tuple(rows[:limit]), len(rows) > limit)
 
     def count(self, sql: str) -> int:
-        with refusals():
+        with self._within_reach(sql):
             rows = self.connection.execute(f"SELECT count(*) FROM {as_subquery(sql)}").fetchall()
         return int(rows[0][0])
 
     def compare(self, before: str, after: str, columns: Columns) -> Comparison:
-        with refusals():
+        with self._within_reach(*(f"SELECT * FROM {relation}" for relation in (before, after))):
             return compare.compare(self.connection, before, after, columns)
+
+    @contextmanager
+    def _within_reach(self, *selects: str) -> Iterator[None]:
+        """A block in which these SELECTs may be executed. Raises SqlError if the engine refuses
+        one, or the guard."""
+        with refusals():
+            self.guard.need_reachable(self.connection, *selects)
+            yield
 
     def in_one_order(self) -> AbstractContextManager[None]:
         return _one_thread(self.connection)

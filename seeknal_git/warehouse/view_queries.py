@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from seeknal_git.errors import WarehouseError
 from seeknal_git.names import SNAPSHOTS, qualified
 from seeknal_git.warehouse.model.environments import Published
+from seeknal_git.warehouse.model.queries import relation
 
 if TYPE_CHECKING:
     import duckdb
+
+    from seeknal_git.warehouse.guard import Guard
 
 
 def in_own_catalog(table: str) -> str:
@@ -22,9 +25,13 @@ def in_own_catalog(table: str) -> str:
     return qualified(SNAPSHOTS, table)
 
 
-def need_selects(connection: duckdb.DuckDBPyConnection, views: Iterable[Published]) -> None:
-    """Raise WarehouseError if the query of a view is anything else than one SELECT."""
-    texts = [view.query.over(in_own_catalog) for view in views if view.query]
+def need_selects(
+    connection: duckdb.DuckDBPyConnection, guard: Guard, views: Iterable[Published]
+) -> None:
+    """Raise WarehouseError if the query of a view is anything else than one SELECT of the
+    warehouse."""
+    queries = [view.query for view in views if view.query]
+    texts = [query.over(in_own_catalog) for query in queries]
     if not texts:
         return
     rows = connection.execute(
@@ -38,6 +45,7 @@ def need_selects(connection: duckdb.DuckDBPyConnection, views: Iterable[Publishe
                 f"{text[:80]}",
                 "If the file is not yours, move it away: seeknal run builds it again.",
             )
+    guard.need_own_state(connection, [query.over(relation) for query in queries])
 
 
 def rows_of(view: Published) -> str:
