@@ -151,6 +151,8 @@ REPLACED = "target/replaced"
 MANIFEST = "target/manifest.json"
 # In the folder of the clone: the files that views read in place.
 KEPT = "files"
+# There too: tables that are built beside the warehouse.
+BUILDS = "builds"
 
 
 def exposures_folder(schema: str) -> str:

@@ -308,6 +308,16 @@ class Repo:
         """The nodes that were built since `before`, which `snapshots()` returned."""
         return [node for node, table in self.snapshots() if (node, table) not in before]
 
+    def finished(self, before: list[tuple[str, str]]) -> list[str]:
+        """The same, with those that a run built beside the warehouse, and did not publish yet."""
+        found = self.new_snapshots(before)
+        for file in (self.warehouse.parent / "builds").glob("*.duckdb"):
+            with duckdb.connect(file, read_only=True) as connection:
+                own = "rowid >= (SELECT snapshots FROM _beside.known)"
+                rows = connection.execute(f"SELECT node FROM _seeknal.snapshots WHERE {own}")
+                found += [node for (node,) in rows.fetchall()]
+        return found
+
     def publications(self) -> int:
         return len(self.numbers("SELECT DISTINCT schema_name, id FROM _seeknal.publications"))
 

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from seeknal_git.build import execute, publish
+from seeknal_git.build import aside, execute
 from seeknal_git.warehouse.builder import Builder
 from tests.conftest import Repo, Templates, make_published
 
@@ -1012,15 +1012,15 @@ def test_a_file_that_changes_during_a_run_is_an_error_and_the_next_run_is_right(
             write_then_confirm if blueprint.node == "source.orders" else confirm,
         )
 
-    def execute_after_somebody_wrote(warehouse: Any, work: Any, report: Any) -> Any:
+    def execute_after_somebody_wrote(*arguments: Any) -> Any:
         published.replace(path, "1,1,2024-01-01,11", "1,1,2024-01-01,12")
-        return execute.execute(warehouse, work, report)
+        return execute.execute(*arguments)
 
     with monkeypatch.context() as patch:
         if moment == "while it is read":
             patch.setattr(Builder, "build", build_while_somebody_writes)
         else:
-            patch.setattr(publish, "execute", execute_after_somebody_wrote)
+            patch.setattr(aside, "execute", execute_after_somebody_wrote)
         said = published.seeknal("run", code=None)
     assert said.code == 1 or moment == "before it is read"
     if said.code == 1:

@@ -17,8 +17,8 @@ import pytest
 from seeknal_git.git.marks import Marks
 from seeknal_git.git.repository import open_repository
 from seeknal_git.warehouse import connection, inspection
-from seeknal_git.warehouse.deadline import Deadline
 from seeknal_git.warehouse.opening import open_for_state, open_warehouse, version_of
+from seeknal_git.warehouse.turns import Turn
 from tests.conftest import Repo, opened
 
 
@@ -186,14 +186,12 @@ def test_a_plan_of_a_new_branch_after_a_run_opens_the_warehouse_once(
     published.git("switch", "-q", "-c", "dev")
     published.replace("seeknal/transforms/daily.yml", "+ 1", "+ 2")
     attached: list[Path] = []
-    attach = connection._attach_file
+    attach = connection.attach_file
 
-    def counted(
-        engine: duckdb.DuckDBPyConnection, path: Path, read_only: bool, deadline: Deadline
-    ) -> None:
+    def counted(engine: duckdb.DuckDBPyConnection, path: Path, turn: Turn) -> None:
         attached.append(path)
-        attach(engine, path, read_only, deadline)
+        attach(engine, path, turn)
 
-    monkeypatch.setattr(connection, "_attach_file", counted)
+    monkeypatch.setattr(connection, "attach_file", counted)
     assert "daily" in published.seeknal("plan").out
     assert attached == [published.warehouse]

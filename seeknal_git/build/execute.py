@@ -33,10 +33,15 @@ if TYPE_CHECKING:
 _PAUSE_SECONDS = 0.1  # between two attempts to interrupt a worker
 
 
-def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
-    """Build and check everything; failures are in the result."""
+def execute(
+    warehouse: Warehouse, work: Work, report: Report, before: Progress | None = None
+) -> Progress:
+    """Build and check everything; failures are in the result.
+
+    before: the results of the same run so far, which are added to.
+    """
     taken = frozenset(map(str.lower, warehouse.snapshots.tables()))
-    progress = Progress()
+    progress = before or Progress()
     earlier = earlier_codes(work.graph, work.reasons, work.root)
     layers = deque(layer_of(work, report, progress, layer) for layer in work.layers)
     site = Site(
@@ -49,6 +54,7 @@ def execute(warehouse: Warehouse, work: Work, report: Report) -> Progress:
         Pieces(work.inventory, earlier, taken, _layouts(work)),
         earlier_answers(warehouse, work),
         _functions(work),
+        made={snapshot.id: snapshot for snapshot in progress.built.values()},
     )
     try:
         interruptible(partial(_build_all, site), partial(_stop, site))

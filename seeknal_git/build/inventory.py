@@ -104,7 +104,8 @@ def take_inventory(
     versions = need_versions(graph, root, loads, _spared(graph, options))
     snapshots, lost = _with_files(root, snapshots, lost)
     environments = () if options.newest else (production, shows)
-    builds = builds_of(snapshots, lost, environments, _again(graph, root, options, loads))
+    again = _again(graph, root, options, loads)
+    builds = builds_of(snapshots, lost, environments, again, options.made)
     histories, build_of = None, builds.meant
     if graph.structure.of_kind(CHANGES):
         from seeknal_git.build.histories import Histories

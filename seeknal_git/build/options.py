@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -35,3 +36,5 @@ class Options:
     newest: bool = False  # of several tables made of the same, take the newest, shown or not
     since: Since | None = None  # build only the partitions of this time
     no_backfill: bool = False  # refuse to complete tables that were built in part
+    # Identity → its build that was made already, though it is to be built again.
+    made: Mapping[str, str] = field(default_factory=dict)

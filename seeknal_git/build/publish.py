@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from seeknal_git.build.ahead import Ahead
 from seeknal_git.build.deliver import (
     docked,
     give_up,
@@ -48,17 +49,20 @@ class _Published:
     folders: Mapping[str, Folders] = field(default_factory=dict)  # the same
 
 
-def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) -> Reconciled:
+def reconcile(
+    warehouse: Warehouse, work: Work, origin: Origin, report: Report, ahead: Ahead | None = None
+) -> Reconciled:
     """Build, check and publish. If something fails, publish the rest, or with the option
     `all_or_nothing` nothing at all.
 
-    Raises RunFailed if an exposure cannot be written; nothing is published then.
+    ahead: what the run has built already. Raises RunFailed if an exposure cannot be written;
+    nothing is published then.
     """
     run_id = uuid.uuid4().hex
     warehouse.runs.begin(run_id, work.environment.schema, origin.command)
     try:
-        _need_places(warehouse, work)
-        progress = execute(warehouse, work, report)
+        need_places(warehouse, work)
+        progress = _executed(warehouse, work, report, ahead)
         failures = {node: known_failure(work, node) for node in work.failing} | progress.failed
         done = _Published()
         if not (failures and work.options.all_or_nothing):
@@ -90,7 +94,17 @@ def reconcile(warehouse: Warehouse, work: Work, origin: Origin, report: Report) 
     )
 
 
-def _need_places(warehouse: Warehouse, work: Work) -> None:
+def _executed(warehouse: Warehouse, work: Work, report: Report, ahead: Ahead | None) -> Progress:
+    """Build what is still to be built."""
+    if ahead is None:
+        return execute(warehouse, work, report)
+    rest = ahead.rest
+    if not rest.layers:
+        return ahead.progress
+    return execute(warehouse, rest, report, ahead.progress)
+
+
+def need_places(warehouse: Warehouse, work: Work) -> None:
     """Raise before anything is built, if a file or a view could not be put in its place."""
     nodes = map(work.graph.node, work.deliveries)
     files = [node for node in nodes if "target" not in node.definition]

@@ -51,6 +51,9 @@ class Builds:
     shown: Collection[str]  # ids of the snapshots that production and the environment show
     again: Collection[str]  # nodes to build again, though their table exists
     parts: Sequence[Snapshot] = ()  # those that have only some of a node's partitions
+    # Identity → the build that this command made, before it found that somebody else had changed
+    # the warehouse.
+    made: Mapping[str, str] = field(default_factory=dict)
     begun: dict[str, str] = field(default_factory=dict)  # identity → the build to make
 
     def meant(self, node: str, identity: str) -> str:
@@ -61,6 +64,9 @@ class Builds:
         A stable table that is gone is built as it was; any other is another build.
         """
         there, lost = self.there.get(identity, ()), self.lost.get(identity, ())
+        made = self.made.get(identity)
+        if made and any(snapshot.build == made for snapshot in there):
+            return made
         if there and node not in self.again:
             return next(
                 (snapshot for snapshot in reversed(there) if snapshot.id in self.shown), there[-1]
@@ -83,9 +89,10 @@ def builds_of(
     lost: Iterable[Snapshot],
     environments: Sequence[Mapping[str, Published]],
     again: Collection[str],
+    made: Mapping[str, str],
 ) -> Builds:
     """there, lost: the snapshots whose tables exist, and those whose tables are gone; environments:
-    the nodes that production and the environment show; again: as in `Builds`."""
+    the nodes that production and the environment show; again, made: as in `Builds`."""
     shown = {node.snapshot for published in environments for node in published.values()}
     snapshots = list(there)
     parts = [snapshot for snapshot in snapshots if is_limited(snapshot.build)]
@@ -95,7 +102,7 @@ def builds_of(
         else snapshots
     )
     gone = [snapshot for snapshot in lost if not is_limited(snapshot.build)]
-    return Builds(_by_identity(whole), _by_identity(gone), shown, again, parts)
+    return Builds(_by_identity(whole), _by_identity(gone), shown, again, parts, made)
 
 
 def _by_identity(snapshots: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:

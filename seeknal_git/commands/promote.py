@@ -9,7 +9,7 @@ import os
 import time
 from dataclasses import dataclass, replace
 
-from seeknal_git.build.hold import Prepared, held, preview, work_of
+from seeknal_git.build.hold import Held, Prepared, held, preview
 from seeknal_git.build.options import Options
 from seeknal_git.build.progress import Origin, Reconciled, Report, without_rows
 from seeknal_git.build.settled import settle, settled
@@ -47,7 +47,6 @@ from seeknal_git.project.branch_settings import need_authority, need_production_
 from seeknal_git.project.kept_out import need_kept_out
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.workspace import Workspace
-from seeknal_git.warehouse.protocol import Warehouse
 
 DEFAULT = Options()
 
@@ -285,20 +284,16 @@ def carry_out(prepared: Prepared, report: Report, *, command: str = "promote") -
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
     if (done := settled(prepared)) is not None:
         return done
-    with held(prepared) as (current, warehouse):
-        return _promoted(current, warehouse, report, command)
+    with held(prepared, command, report) as promotion:
+        return _promoted(promotion, report, command)
 
 
-def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command: str) -> Reconciled:
+def _promoted(promotion: Held, report: Report, command: str) -> Reconciled:
     from seeknal_git.build.publish import reconcile
 
-    repository, environment, started = (
-        prepared.workspace.repository,
-        prepared.environment,
-        time.monotonic(),
-    )
+    prepared, work = promotion.prepared, promotion.work
+    repository, environment = prepared.workspace.repository, prepared.environment
     commit = prepared.revision.commit or git.need_commit(repository)
-    work = work_of(warehouse, prepared)
     merged = branch_that_came(repository, commit, environment.name)
     origin = Origin(
         commit,
@@ -307,9 +302,9 @@ def _promoted(prepared: Prepared, warehouse: Warehouse, report: Report, command:
         merged,
         publisher=whoami(repository),
         clone=clone_folder(repository),
-        started=started,
+        started=promotion.started,
     )
-    done = reconcile(warehouse, work, origin, report)
+    done = reconcile(promotion.warehouse, work, origin, report, promotion.ahead)
     # While the warehouse is held: of two promotions, the later one has to have the last word here
     # too.
     if done.outcome is not None and environment.is_production:

@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 
-from seeknal_git.build.hold import Prepared, held, preview, work_of
+from seeknal_git.build.hold import Held, Prepared, held, preview
 from seeknal_git.build.options import Options, Since
 from seeknal_git.build.progress import Origin, Progress, Reconciled, Report, without_rows
 from seeknal_git.build.settled import settle, settled
@@ -340,28 +340,28 @@ def carry_out(prepared: Prepared, report: Report) -> Reconciled:
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
     done = settled(prepared)
     if done is None:
-        with held(prepared) as (current, warehouse):
-            done = _ran(current, warehouse, report)
+        with held(prepared, "run", report) as run_:
+            done = _ran(run_, report)
     if not done.failures:
         drop_plan(prepared.workspace, prepared.environment.name)
     return done
 
 
-def _ran(prepared: Prepared, warehouse: Warehouse, report: Report) -> Reconciled:
+def _ran(run_: Held, report: Report) -> Reconciled:
     from seeknal_git.build.publish import reconcile
 
-    environment, started = prepared.environment, time.monotonic()
-    work = work_of(warehouse, prepared)
+    prepared, warehouse, work = run_.prepared, run_.warehouse, run_.work
+    environment = prepared.environment
     repository = prepared.workspace.repository
     replaces = published_elsewhere(repository, warehouse, environment.schema)
     origin = replace(
         _origin(prepared, warehouse),
-        started=started,
+        started=run_.started,
         publisher=whoami(repository),
         clone=clone_folder(repository),
         edited=prepared.loaded.tree.dirty,
     )
-    done = reconcile(warehouse, work, origin, report)
+    done = reconcile(warehouse, work, origin, report, run_.ahead)
     if (
         replaces
         and done.outcome is not None

@@ -108,7 +108,7 @@ class Builder(protocol.Builder):
 
     def stretches(self, snapshot: Snapshot) -> list[tuple[int, int]]:
         with self._undone_if_it_fails():
-            return pieces.stretches(self._connection, snapshot.tables[0])
+            return pieces.stretches(self._connection, relation(snapshot.tables[0]))
 
     def store(self, storage: str, there: Collection[str]) -> Store | None:
         with self._undone_if_it_fails():

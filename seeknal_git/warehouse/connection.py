@@ -14,7 +14,7 @@ import duckdb
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.files import close_to_others, make_private
-from seeknal_git.names import KEPT, STATE_SCHEMA, argument, literal
+from seeknal_git.names import KEPT, STATE_SCHEMA, WAREHOUSE, argument, literal
 from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
@@ -24,9 +24,9 @@ from seeknal_git.warehouse.inspection import inspected, listed
 from seeknal_git.warehouse.owner import Owner, claim, need_own
 from seeknal_git.warehouse.shared_engine import shared_engine
 from seeknal_git.warehouse.state_tables import STATE_TABLES
+from seeknal_git.warehouse.turns import RETRY_SECONDS, Turn
 from seeknal_git.warehouse.verdict import is_sound, remember_sound
 
-_RETRY_SECONDS = 0.1
 # Timestamps with a time zone mean the same for everybody who builds. A locked configuration takes
 # no setting later. The log of a run is merged into the file once, when the warehouse is closed,
 # unless it is long.
@@ -60,10 +60,10 @@ def opened(
     if path is not None:
         _make_way(path, owner, read_only)
     with our_errors(path), closing(duckdb.connect(":memory:")) as connection:
-        folder = _kept_files(owner)
+        folder = kept_files(owner)
         reach = replace(reach, folders=[*reach.folders, *([folder] if folder else [])])
         connection.execute(f"{SETTINGS}; {confinement(path, reach)}")
-        yield Catalog(connection, _attach(connection, path, owner, read_only, deadline), folder)
+        yield Catalog(connection, attach(connection, path, owner, read_only, deadline), folder)
         if path is not None and not read_only:
             leave(connection, path, owner)
 
@@ -78,18 +78,18 @@ def opened_for_state(
         _make_way(path, owner, read_only=True)
     settings = f"{SETTINGS}; {confinement(path, NOTHING)}"
     with our_errors(path), shared_engine(settings) as connection:
-        tables = _attach(connection, path, owner, True, deadline)
-        yield Catalog(connection, tables, _kept_files(owner))
+        tables = attach(connection, path, owner, True, deadline)
+        yield Catalog(connection, tables, kept_files(owner))
         connection.execute("DETACH DATABASE warehouse")
 
 
-def _kept_files(owner: Owner | None) -> Path | None:
+def kept_files(owner: Owner | None) -> Path | None:
     """The folder of the files that views of this clone read in place. No other clone or branch puts
     anything there, and a link in it leads the engine nowhere else."""
     return owner.private / KEPT if owner else None
 
 
-def _attach(
+def attach(
     connection: duckdb.DuckDBPyConnection,
     path: Path | None,
     owner: Owner | None,
@@ -102,7 +102,8 @@ def _attach(
     if path is None:
         connection.execute(f"{IN_MEMORY}; {STATE_TABLES}")
         return {}
-    _attach_file(connection, path, read_only, deadline)
+    turn = Turn.to_read(path, owner, deadline) if read_only else Turn.to_write(deadline)
+    attach_file(connection, path, turn)
     version = file_version(path)
     sound = is_sound(path, owner, version, whole=not read_only)
     tables = listed(connection) if sound else inspected(connection, path, writing=not read_only)
@@ -180,22 +181,24 @@ def _need_files(path: Path) -> None:
             )
 
 
-def _attach_file(
-    connection: duckdb.DuckDBPyConnection, path: Path, read_only: bool, deadline: Deadline
+def attach_file(
+    connection: duckdb.DuckDBPyConnection, path: Path, turn: Turn, name: str = WAREHOUSE
 ) -> None:
+    """Attach a file by a name, once it is this command's turn, or it cannot wait any longer."""
     # Without its type, a file that is not DuckDB's makes the engine look for an extension, also in
     # the network.
-    mode = "TYPE duckdb, READ_ONLY" if read_only else "TYPE duckdb"
-    if not read_only and not path.exists():
+    mode = "TYPE duckdb, READ_ONLY" if turn.reads else "TYPE duckdb"
+    if not turn.reads and not path.exists():
         _create(path)
+    turn.give_way()
     while True:
         try:
-            connection.execute(f"ATTACH {literal(str(path))} AS warehouse ({mode})")
+            connection.execute(f"ATTACH {literal(str(path))} AS {name} ({mode})")
             return
         except duckdb.IOException as exc:
-            if not is_locked(exc) or not deadline.left:
+            if not is_locked(exc) or not turn.may_wait:
                 raise
-            time.sleep(_RETRY_SECONDS)
+            time.sleep(RETRY_SECONDS)
 
 
 def _create(path: Path) -> None:

@@ -117,6 +117,17 @@ class DuckDBFile(protocol.Warehouse):
     def takes_turns(self) -> bool:
         return False
 
+    @property
+    def stamp(self) -> str:
+        from seeknal_git.warehouse.stamp import stamp_of
+
+        return stamp_of(self._connection, self._catalog.snapshots())
+
+    def take(self, file: Path) -> bool:
+        from seeknal_git.warehouse.taking import take
+
+        return take(self._catalog, file, self.stamp)
+
     def leave(self) -> str | None:
         path = self._path
         return leave(self._connection, path, self._owner) if isinstance(path, Path) else ""

@@ -38,9 +38,9 @@ def load(connection: duckdb.DuckDBPyConnection, order: InFiles) -> tuple[Kept, Q
     base = max((piece.number // _PLACES for piece in known), default=0) + 1
     table = order.store.table if order.store else free_table(order.blueprint, order.storage)
     if order.read:
-        begun = f"INSERT INTO {relation(table)}"
-        if order.store is None:
-            begun = f"CREATE TABLE {relation(table)} AS"
+        begun = f"CREATE TABLE {relation(table)} AS"
+        if order.store:
+            begun = f"INSERT INTO {order.store.into}"
         connection.execute(f"{begun} {_rows(order, base)}", dict(order.blueprint.parameters))
     made = [*_made(connection, order, table, base)]
     record(connection, table, order.storage, made)

@@ -21,7 +21,7 @@ from seeknal_git.warehouse.location import Lake, Location
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.owner import Owner
-    from seeknal_git.warehouse.protocol import Warehouse
+    from seeknal_git.warehouse.protocol import Aside, Warehouse
 
 
 class Implementation(Protocol):
@@ -89,6 +89,50 @@ def open_for_state(
     """A warehouse for reading its state, as `open_warehouse` opens it. Run no query of a user and
     no SQL of a node in it: the next caller may get the same engine."""
     return _implementation(location).open_for_state(location, owner, deadline)
+
+
+@contextmanager
+def beside(path: Path, owner: Owner) -> Iterator[Path]:
+    """A file to build in, beside the warehouse at an address; inside the block it is this process's
+    alone. If one is there that a run left which was killed, it is this one."""
+    from seeknal_git.warehouse.turns import claimed
+
+    with claimed(path, owner) as file:
+        yield file
+
+
+def open_aside(
+    path: Path, owner: Owner, file: Path, *, deadline: Deadline, reach: Reach
+) -> AbstractContextManager[Aside]:
+    """The warehouse at an address for reading, and a file of `beside` in which tables are built.
+
+    What the file has already counts as built, if it still belongs to the warehouse. deadline,
+    reach: as for `open_warehouse`, with the same errors.
+    """
+    from seeknal_git.warehouse import aside
+
+    return aside.open_aside(path, owner, file, deadline=deadline, reach=reach)
+
+
+def reach_of_taking(file: Path) -> list[Path]:
+    """The files that a warehouse has to open to take over what was built in a file."""
+    from seeknal_git.warehouse.turns import files_of
+
+    return files_of(file)
+
+
+def remove_aside(file: Path) -> None:
+    """Remove a file of `beside`."""
+    for part in reach_of_taking(file):
+        part.unlink(missing_ok=True)
+
+
+def publishing(path: Path, owner: Owner) -> AbstractContextManager[None]:
+    """Let readers of this clone wait for the end of the block, in which a warehouse is held for a
+    short time."""
+    from seeknal_git.warehouse import turns
+
+    return turns.publishing(path, owner)
 
 
 @contextmanager

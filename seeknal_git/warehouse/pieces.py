@@ -61,11 +61,11 @@ def of_snapshot(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> li
     return [_piece(*row) for row in rows]
 
 
-def stretches(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[int, int]]:
+def stretches(connection: duckdb.DuckDBPyConnection, place: str) -> list[tuple[int, int]]:
     """The least and the greatest number in each row group of a table, of a sample of its rows. The
-    engine skips a row group by these."""
+    engine skips a row group by these. place: the table as SQL names it."""
     rows = connection.execute(
-        f"SELECT min({NUMBER}), max({NUMBER}) FROM {relation(table)} "
+        f"SELECT min({NUMBER}), max({NUMBER}) FROM {place} "
         f"TABLESAMPLE system(5%) REPEATABLE(1) GROUP BY rowid // {_ROW_GROUP}"
     ).fetchall()
     return [(low, high) for low, high in rows]
@@ -151,11 +151,11 @@ def build(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[Kept,
     table, base = _table(order), _next_number(known)
     first = min((at for at in missing if at is not None), default=0)
     built, started = dict[Ordinal, Piece](), time.perf_counter()
-    statement = f"CREATE TABLE {relation(table)} AS" if order.store is None else _into(table)
+    statement = f"CREATE TABLE {relation(table)} AS" if order.store is None else _into(order, table)
     for some, sql in _statements(order, missing):
         limit = "" if some or not missing else " LIMIT 0"
         connection.execute(f"{statement} {_numbered(order, sql, first, base, some)}{limit}")
-        statement = _into(table)
+        statement = _into(order, table)
         built |= some
         if built and time.perf_counter() - started > STAGE_SECONDS:
             break
@@ -229,7 +229,8 @@ def _next_load(connection: duckdb.DuckDBPyConnection, order: InPieces) -> tuple[
         if any(piece.ordinal is None for piece in made):
             which = f"{NUMBER} IS NULL OR {which}"
         connection.execute(
-            f"{_into(order.store.table)} SELECT coalesce({NUMBER} - {first - base - 1}, {base}), "
+            f"INSERT INTO {order.store.into} "
+            f"SELECT coalesce({NUMBER} - {first - base - 1}, {base}), "
             f"{_names(order)} FROM {_STAGED} WHERE {which}"
         )
         record(connection, order.store.table, order.storage, made)
@@ -367,8 +368,8 @@ def free_table(blueprint: Blueprint, storage: str) -> str:
     return f"{blueprint.name}__{storage[:_WORD]}{uuid.uuid4().hex[:_WORD]}"
 
 
-def _into(table: str) -> str:
-    return f"INSERT INTO {relation(table)}"
+def _into(order: InPieces, table: str) -> str:
+    return f"INSERT INTO {order.store.into if order.store else relation(table)}"
 
 
 def record(

@@ -451,6 +451,16 @@ class Warehouse(Protocol):
         """Whether one builder at a time has to work."""
         ...
 
+    @property
+    def stamp(self) -> str:
+        """A hash of everything that was built, published, dropped or deleted."""
+        ...
+
+    def take(self, file: Path) -> bool:
+        """Copy the tables that were built in a file of `open_aside`, with their records, in one
+        transaction. False if the warehouse is not as it was then: nothing is copied."""
+        ...
+
     def leave(self) -> str | None:
         """Put everything where it stays; nothing is written after that. Returns the version that
         `opening.version_of` will give until somebody writes, empty if it is not known; None if
@@ -459,4 +469,13 @@ class Warehouse(Protocol):
 
     def interrupt(self) -> None:
         """Stop the statement that is being executed, from another thread."""
+        ...
+
+
+class Aside(Warehouse, Protocol):
+    """A warehouse that is only read, with a file beside it in which its builders build. Others read
+    the warehouse meanwhile. Only SQL of nodes and checks is executed here; nothing is published."""
+
+    def read(self, tables: Iterable[str]) -> None:
+        """Let SQL read these snapshot tables of the warehouse."""
         ...

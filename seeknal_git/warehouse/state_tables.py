@@ -170,6 +170,10 @@ _NUMBER = {
     "publication_nodes": "publication_id",
     "exposures": "publication_id",
 }
+# State table → its columns, with their types.
+STATE_FORM = {
+    table: columns | LATER_COLUMNS.get(table, {}) for table, columns in _FIRST_COLUMNS.items()
+}
 
 STATE_TABLES = "; ".join(
     [

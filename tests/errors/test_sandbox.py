@@ -237,7 +237,7 @@ def test_a_spilling_query_still_has_its_place_on_disk(
 ) -> None:
     monkeypatch.setattr(
         connection,
-        "_SETTINGS",
+        "SETTINGS",
         f"{connection.SETTINGS}; SET memory_limit = '80MB'; SET threads = 2",
     )
     with opened(tmp_path / "w.duckdb", None) as catalog:

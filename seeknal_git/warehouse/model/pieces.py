@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
 from seeknal_git.sql.partitioning import Ordinal, Partitioning
 from seeknal_git.sql.ranges import is_among
 from seeknal_git.sql.statement import Columns
@@ -41,6 +42,13 @@ class Store:
 
     table: str
     pieces: Mapping[str, Piece]  # by id
+    # Where new rows go. Beside a warehouse, that is another table.
+    schema: str = SNAPSHOTS
+
+    @property
+    def into(self) -> str:
+        """The table that new rows are added to, as SQL names it."""
+        return qualified(WAREHOUSE, self.schema, self.table)
 
 
 @dataclass(frozen=True, slots=True)
