@@ -29,7 +29,7 @@ class Ahead:
     @property
     def made(self) -> dict[str, str]:
         """Identity → the build that was made of it."""
-        return {one.identity: one.build for one in self.progress.built.values() if one.build}
+        return {one.identity: one.build for one in self.progress.built.values()}
 
 
 def split(work: Work) -> tuple[Work, Work]:
@@ -82,13 +82,12 @@ def continued(work: Work, before: Ahead | None) -> tuple[Work, Progress]:
     if before is None:
         return work, Progress()
     graph, inventory, old = work.graph, work.inventory, before.progress
-    built = {
-        node: snapshot
-        for node, snapshot in old.built.items()
-        if node in graph.views
-        and node not in work.reasons
-        and inventory.wanted(node) == snapshot.id
-    }
+    built = {}
+    for node, snapshot in old.built.items():
+        there = inventory.snapshot(node) if node in graph.views else None
+        if there and there.id == snapshot.id and node not in work.reasons:
+            # Somebody else may have built the same in a table of another name.
+            built[node] = replace(there, partitions=snapshot.partitions, read=snapshot.read)
     reasons = {**before.work.reasons, **work.reasons}
     told = {node: reasons[node] for node in graph.members if node in work.reasons or node in built}
     answers = {

@@ -190,8 +190,6 @@ def _held_after_building(prepared: Prepared, command: str, report: Report) -> It
                 if _taken(ahead, warehouse):
                     yield Held(prepared, warehouse, ahead)
                     _remember(prepared, warehouse)
-                    if ahead.file:
-                        remove_aside(ahead.file)
                     return
     yield None
 
@@ -247,7 +245,10 @@ def _taken(ahead: Ahead, warehouse: Warehouse) -> bool:
     """Whether the warehouse is as the run found it; it has then everything that was built."""
     if ahead.file is None:
         return warehouse.stamp == ahead.stamp
-    return warehouse.take(ahead.file)
+    is_taken = warehouse.take(ahead.file)
+    if is_taken:
+        remove_aside(ahead.file)
+    return is_taken
 
 
 def reach_of_run(prepared: Prepared) -> Reach:

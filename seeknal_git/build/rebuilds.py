@@ -65,7 +65,7 @@ class Builds:
         """
         there, lost = self.there.get(identity, ()), self.lost.get(identity, ())
         made = self.made.get(identity)
-        if made and any(snapshot.build == made for snapshot in there):
+        if made is not None and any(snapshot.build == made for snapshot in there):
             return made
         if there and node not in self.again:
             return next(

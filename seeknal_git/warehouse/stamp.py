@@ -12,9 +12,6 @@ from seeknal_git.warehouse.state_tables import STATE_FORM
 if TYPE_CHECKING:
     import duckdb
 
-# A run that failed moves nothing.
-_IGNORED = frozenset({"runs"})
-
 
 def stamp_of(
     connection: duckdb.DuckDBPyConnection, snapshots: Collection[str], database: str = WAREHOUSE
@@ -26,7 +23,7 @@ def stamp_of(
         "WHERE database_name = $1 AND lower(schema_name) = $2",
         [database, STATE_SCHEMA],
     ).fetchall()
-    tables = sorted({name for (name,) in rows} & (STATE_FORM.keys() - _IGNORED))
+    tables = sorted({name for (name,) in rows} & STATE_FORM.keys())
     selects = [
         f"SELECT '{table}', count(*), max(rowid) FROM {database}.{STATE_SCHEMA}.{table} "
         "HAVING count(*) > 0"
