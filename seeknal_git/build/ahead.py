@@ -1,8 +1,8 @@
 """Build beside the warehouse, which others read meanwhile (docs/design/readers.md).
 
 A run finds out its work by reading. If there is something to build, it builds that in a file of its
-own. Only then it holds the warehouse, to copy what it has built and to publish. If somebody else
-has changed the warehouse by then, it begins again with what it has.
+own. Only then it holds the warehouse, to copy its tables and to publish. If somebody else has
+changed the warehouse meanwhile, it begins again, and keeps its tables.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from seeknal_git.build.work import Work
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What a run has found out, and built, before it holds the warehouse."""
+    """The work of a run, and its results so far, before it holds the warehouse."""
 
     work: Work  # to publish: all of the run
     stamp: str  # of the warehouse that it is about
@@ -78,7 +78,7 @@ def tables_read(work: Work) -> Iterator[str]:
 
 
 def continued(work: Work, before: Ahead | None) -> tuple[Work, Progress]:
-    """The work of a run that begins again, with what it built before and still means."""
+    """The work of a run that begins again, and the results of before that still count."""
     if before is None:
         return work, Progress()
     graph, inventory, old = work.graph, work.inventory, before.progress

@@ -23,6 +23,7 @@ from seeknal_git.warehouse.protocol import Aside
 class Builder:
     """Builds a run beside the warehouse."""
 
+    path: Path  # of the warehouse
     file: Path  # to build in
     command: str
     report: Report
@@ -30,14 +31,14 @@ class Builder:
     def built(self, prepared: Prepared, before: Ahead | None) -> Ahead | None:
         """Build what can be built beside the warehouse; None if the run has to be prepared again.
 
-        before: what the same run built, before somebody else changed the warehouse. Raises as
+        before: the results of the same run, before somebody else changed the warehouse. Raises as
         `hold.held`.
         """
         workspace, is_new = prepared.workspace, not self.file.exists()
         if before is not None:
             options = replace(prepared.options, made={**prepared.options.made, **before.made})
             prepared = replace(prepared, options=options)
-        path, marks, until = workspace.warehouse_path, workspace.marks, workspace.until
+        path, marks, until = self.path, workspace.marks, workspace.until
         with open_for_state(path, marks, until) as warehouse:
             if not is_current(prepared, warehouse):
                 return None
@@ -78,7 +79,7 @@ class Builder:
         workspace = prepared.workspace
         with (
             suppress(WarehouseError),
-            open_warehouse(workspace.warehouse_path, workspace.marks) as warehouse,
+            open_warehouse(self.path, workspace.marks) as warehouse,
         ):
             warehouse.runs.begin(run_id, prepared.environment.schema, self.command)
             warehouse.runs.end(run_id, status, message)

@@ -55,7 +55,7 @@ def reconcile(
     """Build, check and publish. If something fails, publish the rest, or with the option
     `all_or_nothing` nothing at all.
 
-    ahead: what the run has built already. Raises RunFailed if an exposure cannot be written;
+    ahead: the tables that the run has built already. Raises RunFailed if an exposure cannot be written;
     nothing is published then.
     """
     run_id = uuid.uuid4().hex

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from seeknal_git.build.hold import Held, Prepared, held, preview
+from seeknal_git.build.hold import Prepared, preview
 from seeknal_git.build.options import Options
 from seeknal_git.build.progress import Origin, Reconciled, Report, without_rows
 from seeknal_git.build.settled import settle, settled
@@ -47,6 +48,9 @@ from seeknal_git.project.branch_settings import need_authority, need_production_
 from seeknal_git.project.kept_out import need_kept_out
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.workspace import Workspace
+
+if TYPE_CHECKING:
+    from seeknal_git.build.holding import Held
 
 DEFAULT = Options()
 
@@ -284,6 +288,8 @@ def carry_out(prepared: Prepared, report: Report, *, command: str = "promote") -
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
     if (done := settled(prepared)) is not None:
         return done
+    from seeknal_git.build.holding import held
+
     with held(prepared, command, report) as promotion:
         return _promoted(promotion, report, command)
 

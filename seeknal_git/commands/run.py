@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from seeknal_git.build.hold import Held, Prepared, held, preview
+from seeknal_git.build.hold import Prepared, preview
 from seeknal_git.build.options import Options, Since
 from seeknal_git.build.progress import Origin, Progress, Reconciled, Report, without_rows
 from seeknal_git.build.settled import settle, settled
@@ -44,6 +45,9 @@ from seeknal_git.project.branch_settings import need_authority, need_production_
 from seeknal_git.project.load import Loaded, load
 from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.protocol import Warehouse
+
+if TYPE_CHECKING:
+    from seeknal_git.build.holding import Held
 
 _LEFT_BEHIND = 3  # of the uncommitted files that a run leaves out, this many are named
 _IN_PART = (
@@ -340,6 +344,8 @@ def carry_out(prepared: Prepared, report: Report) -> Reconciled:
     keep_authority(prepared.workspace.repository, prepared.workspace.authority)
     done = settled(prepared)
     if done is None:
+        from seeknal_git.build.holding import held
+
         with held(prepared, "run", report) as run_:
             done = _ran(run_, report)
     if not done.failures:

@@ -21,7 +21,7 @@ from seeknal_git.warehouse import pieces, protocol
 from seeknal_git.warehouse.aside_state import ADDED, BASE, begin, extend, is_renewed, tables_in
 from seeknal_git.warehouse.builder import Builder
 from seeknal_git.warehouse.catalog import Catalog
-from seeknal_git.warehouse.connection import SETTINGS, attach, attach_file, kept_files, transaction
+from seeknal_git.warehouse.connection import SETTINGS, attach, attach_file, kept_files
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.duckdb_file import DuckDBFile
 from seeknal_git.warehouse.engine_errors import our_errors
@@ -29,6 +29,7 @@ from seeknal_git.warehouse.file_version import file_version
 from seeknal_git.warehouse.model.pieces import Store
 from seeknal_git.warehouse.model.snapshots import Snapshot
 from seeknal_git.warehouse.stamp import stamp_of
+from seeknal_git.warehouse.transaction import transaction
 from seeknal_git.warehouse.turns import Turn, files_of
 from seeknal_git.warehouse.verdict import is_sound
 
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 def open_aside(
     path: Path, owner: Owner, file: Path, *, deadline: Deadline, reach: Reach
 ) -> Iterator[protocol.Aside]:
-    """The warehouse at a path, with new tables in another file. What an earlier run left in that
-    file counts as there, if it still belongs to the warehouse. Raises as `connection.opened`."""
+    """The warehouse at a path, with new tables in another file. Tables that an earlier run left in
+    that file count as there, if they still belong to the warehouse. Raises as `connection.opened`."""
     folder = kept_files(owner)
     folders = [*reach.folders, *([folder] if folder else [])]
     reach = replace(reach, files=[*reach.files, *files_of(path)], folders=folders)

@@ -110,33 +110,33 @@ class _Built(NamedTuple):
     is_in_pieces: bool
     tables: Sequence[str]
 
+    def is_over_pieces_of(self, base: Collection[str]) -> bool:
+        """Whether it is over a table of pieces that is in the base. Some of these may be gone: it
+        is made again of those that are there."""
+        return self.is_in_pieces and not set(base).isdisjoint(self.tables)
+
 
 def is_renewed(connection: duckdb.DuckDBPyConnection, base: Collection[str], stamp: str) -> bool:
-    """Bring a file to the state of the base: what others built meanwhile is used, and what they
-    dropped is gone. False if it cannot be told what of the file is still right.
+    """Bring a file to the state of the base: tables that others built meanwhile are used, and those
+    that they dropped are gone. False if nobody can tell which tables of the file are still right.
 
     base: the snapshot tables of the base.
     """
     if stamp_in(connection, WAREHOUSE) == stamp:
         return True
-    own, there = tables_in(connection, WAREHOUSE, SNAPSHOTS), set(base)
+    there = set(base)
+    twice = tables_in(connection, WAREHOUSE, SNAPSHOTS) & there
     built = _built(connection)
     known = _known(connection, [one.id for one in built], there)
     if any(one.id in known and one.is_unstable for one in built):
-        return False  # what reads it here has not read the table that is there
-    # Some pieces of a table of the base may be gone. Its snapshots are made again of those that
-    # are there.
-    gone = [
-        one
-        for one in built
-        if one.id in known or (one.is_in_pieces and not there.isdisjoint(one.tables))
-    ]
+        return False  # tables of the file that read it have not read the one that is there
+    gone = [one for one in built if one.id in known or one.is_over_pieces_of(there)]
     kept = {table for one in built if one not in gone for table in one.tables}
-    if not kept.isdisjoint(own & there):
+    if not kept.isdisjoint(twice):
         return False
-    _drop(connection, [f"TABLE {qualified(WAREHOUSE, SNAPSHOTS, table)}" for table in own & there])
+    _drop(connection, [f"TABLE {qualified(WAREHOUSE, SNAPSHOTS, table)}" for table in twice])
     outdated = _outdated(connection, there)
-    _forget_pieces(connection, outdated, [*outdated, *(own & there)])
+    _forget_pieces(connection, outdated, [*outdated, *twice])
     _renew_state(connection, [one.number for one in gone], stamp)
     return True
 

@@ -115,7 +115,7 @@ def open_aside(
 
 
 def reach_of_taking(file: Path) -> list[Path]:
-    """The files that a warehouse has to open to take over what was built in a file."""
+    """The files that a warehouse has to open to copy the tables of a file of `beside`."""
     from seeknal_git.warehouse.turns import files_of
 
     return files_of(file)

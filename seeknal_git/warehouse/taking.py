@@ -1,4 +1,4 @@
-"""Take over what was built beside a warehouse: tables, rows of pieces, and their records."""
+"""Copy tables that were built beside a warehouse, rows of pieces, and the records of both."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
 from seeknal_git.warehouse.aside_state import ADDED, ROW, WRITTEN, own_rows, stamp_in, tables_in
-from seeknal_git.warehouse.connection import attach_file, transaction
+from seeknal_git.warehouse.connection import attach_file
 from seeknal_git.warehouse.deadline import NO_WAIT
 from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW
+from seeknal_git.warehouse.transaction import transaction
 from seeknal_git.warehouse.turns import Turn
 
 if TYPE_CHECKING:

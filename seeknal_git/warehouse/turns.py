@@ -36,7 +36,7 @@ _KEY = 8
 
 
 def place_of(path: Path, owner: Owner, ending: str) -> Path:
-    """A file of the clone that belongs to a warehouse: one for what is built for it, or a lock."""
+    """A file of the clone that belongs to a warehouse: one that is built in beside it, or a lock."""
     key = hashlib.sha256(os.fsencode(path)).hexdigest()[:_KEY]
     return owner.private / BUILDS / f"{key}{ending}"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from seeknal_git.build import hold
+from seeknal_git.build import holding
 from tests.conftest import Repo, Templates, make_empty
 from tests.partitions.shop import TRANSFORMS, Raw, begin, shown, truth
 
@@ -183,13 +183,13 @@ process()
 STEPS = {
     "seeknal_git.warehouse.aside_state:begin:0": (False, False),
     "seeknal_git.warehouse.builder:Builder.commit:0": (False, False),
-    "seeknal_git.build.hold:_opened:0": (True, False),
-    "seeknal_git.build.hold:_taken:0": (True, False),
+    "seeknal_git.build.holding:_opened:0": (True, False),
+    "seeknal_git.build.holding:_taken:0": (True, False),
     "seeknal_git.warehouse.taking:tables_in:1": (True, False),
     "seeknal_git.build.publish:reconcile:0": (True, False),
     "seeknal_git.warehouse.publish:_record:0": (True, False),
-    "seeknal_git.build.hold:remove_aside:0": (True, False),
-    "seeknal_git.build.hold:_remember:0": (True, True),
+    "seeknal_git.build.holding:remove_aside:0": (True, False),
+    "seeknal_git.build.holding:_remember:0": (True, True),
 }
 
 
@@ -222,14 +222,14 @@ V = [f"v{name}" for name in range(VIEWS)]
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let something happen once a run has built, before it holds the warehouse."""
-    opened, once = hold._opened, iter([act])
+    opened, once = holding._opened, iter([act])
 
     def opened_later(*given: Any) -> Any:
         for other in once:
             other()
         return opened(*given)
 
-    monkeypatch.setattr(hold, "_opened", opened_later)
+    monkeypatch.setattr(holding, "_opened", opened_later)
 
 
 def test_what_another_run_built_and_published_is_not_copied_twice(
@@ -352,7 +352,7 @@ def test_new_partitions_are_added_to_the_table_that_is_there(daily: Repo) -> Non
 
 @pytest.mark.parametrize("other", ["nothing", "the same", "another day"])
 def test_partitions_of_a_killed_run_are_used_if_they_still_fit(daily: Repo, other: str) -> None:
-    kill(daily, "seeknal_git.build.hold:_opened:0", "run")
+    kill(daily, "seeknal_git.build.holding:_opened:0", "run")
     if other == "another day":
         day(2).write(daily)
     if other != "nothing":
