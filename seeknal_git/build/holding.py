@@ -144,6 +144,9 @@ def _taken(ahead: Ahead, warehouse: Warehouse) -> bool:
     """Whether the warehouse is as the run found it; it has then everything that was built."""
     if ahead.file is None:
         return warehouse.stamp == ahead.stamp
+    files = [file for built in ahead.progress.built.values() for file in built.files]
+    if files and ahead.work.root.kept.faults(files):
+        return False  # `gc` found nobody yet who needs them
     is_taken = warehouse.take(ahead.file)
     if is_taken:
         remove_aside(ahead.file)

@@ -55,8 +55,8 @@ def reconcile(
     """Build, check and publish. If something fails, publish the rest, or with the option
     `all_or_nothing` nothing at all.
 
-    ahead: the tables that the run has built already. Raises RunFailed if an exposure cannot be written;
-    nothing is published then.
+    ahead: the tables that the run has built already. Raises RunFailed if an exposure cannot be
+    written; nothing is published then.
     """
     run_id = uuid.uuid4().hex
     warehouse.runs.begin(run_id, work.environment.schema, origin.command)

@@ -30,7 +30,7 @@ from seeknal_git.warehouse.model.pieces import Store
 from seeknal_git.warehouse.model.snapshots import Snapshot
 from seeknal_git.warehouse.stamp import stamp_of
 from seeknal_git.warehouse.transaction import transaction
-from seeknal_git.warehouse.turns import Turn, files_of
+from seeknal_git.warehouse.turns import Turn, files_of, remove
 from seeknal_git.warehouse.verdict import is_sound
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def open_aside(
     path: Path, owner: Owner, file: Path, *, deadline: Deadline, reach: Reach
 ) -> Iterator[protocol.Aside]:
     """The warehouse at a path, with new tables in another file. Tables that an earlier run left in
-    that file count as there, if they still belong to the warehouse. Raises as `connection.opened`."""
+    that file count as there, if they still belong to it. Raises as `connection.opened`."""
     folder = kept_files(owner)
     folders = [*reach.folders, *([folder] if folder else [])]
     reach = replace(reach, files=[*reach.files, *files_of(path)], folders=folders)
@@ -84,8 +84,7 @@ def _attach_own(
                 if is_renewed(connection, base, stamp):
                     return
         connection.execute(f"DETACH DATABASE IF EXISTS {WAREHOUSE}")
-        for part in files_of(file):
-            part.unlink(missing_ok=True)
+        remove(file)
     attach_file(connection, file, Turn.to_write(NO_WAIT))
     with transaction(connection):
         begin(connection, stamp)

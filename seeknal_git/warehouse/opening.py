@@ -123,8 +123,9 @@ def reach_of_taking(file: Path) -> list[Path]:
 
 def remove_aside(file: Path) -> None:
     """Remove a file of `beside`."""
-    for part in reach_of_taking(file):
-        part.unlink(missing_ok=True)
+    from seeknal_git.warehouse.turns import remove
+
+    remove(file)
 
 
 def publishing(path: Path, owner: Owner) -> AbstractContextManager[None]:

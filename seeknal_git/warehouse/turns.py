@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,7 +37,7 @@ _KEY = 8
 
 
 def place_of(path: Path, owner: Owner, ending: str) -> Path:
-    """A file of the clone that belongs to a warehouse: one that is built in beside it, or a lock."""
+    """A file of the clone that belongs to a warehouse: tables beside it, or a lock."""
     key = hashlib.sha256(os.fsencode(path)).hexdigest()[:_KEY]
     return owner.private / BUILDS / f"{key}{ending}"
 
@@ -58,6 +59,13 @@ def files_of(file: Path) -> list[Path]:
     """A file of the engine, and its logs."""
     endings = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
     return [file.with_name(f"{file.name}{ending}") for ending in endings]
+
+
+def remove(file: Path) -> None:
+    """Remove a file of the engine, its logs, and the folder that it spilled to."""
+    for part in files_of(file):
+        part.unlink(missing_ok=True)
+    shutil.rmtree(file.with_name(f"{file.name}.tmp"), ignore_errors=True)
 
 
 @contextmanager
