@@ -45,6 +45,7 @@ class Held:
     warehouse: Warehouse
     ahead: Ahead | None = None  # None if it builds in place
     started: float = 0.0  # by the monotonic clock
+    after: int | None = None  # the environment's last publication, where others may make one
 
     @property
     def work(self) -> Work:
@@ -100,11 +101,12 @@ def _held_in_place(prepared: Prepared) -> Iterator[Held]:
         with open_warehouse(
             location, prepared.workspace.marks, deadline=prepared.workspace.until, reach=reach
         ) as warehouse:
+            last = warehouse.publications.last(prepared.environment.schema)
             if is_current(prepared, warehouse):
                 # Somebody else may have released while we waited.
                 if prepared.environment.is_production and not prepared.options.force:
                     refuse_to_lose(prepared.workspace, warehouse)
-                yield Held(prepared, warehouse)
+                yield Held(prepared, warehouse, after=last.id if last else 0)
                 _remember(prepared, warehouse)
                 return
         prepared = prepared.request.prepared(prepared.workspace)

@@ -28,6 +28,7 @@ class Origin:
     publisher: str | None = None  # who runs the command
     clone: str | None = None  # the git folder that it is run in
     edited: bool = False  # whether nodes are not as they were committed
+    after: int | None = None  # as in Publication
     started: float = field(default_factory=time.monotonic)
 
 

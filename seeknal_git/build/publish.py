@@ -211,6 +211,7 @@ def _published(
             clone=origin.clone,
             edited=origin.edited,
             reason=work.options.reason,
+            after=origin.after,
         )
         outcome = warehouse.publications.publish(publication)
         ends = {file.delivery.node: hand_over(dock, environment.schema, file) for file in written}

@@ -309,6 +309,7 @@ def _promoted(promotion: Held, report: Report, command: str) -> Reconciled:
         publisher=whoami(repository),
         clone=clone_folder(repository),
         started=promotion.started,
+        after=promotion.after,
     )
     done = reconcile(promotion.warehouse, work, origin, report, promotion.ahead)
     # While the warehouse is held: of two promotions, the later one has to have the last word here

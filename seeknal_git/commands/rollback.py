@@ -107,6 +107,7 @@ def rollback(
         reach=Reach(folders=[workspace.home / WRITING]),
     ) as warehouse:
         started = time.monotonic()
+        last = warehouse.publications.last(workspace.production_schema)
         done, wanted, stale = _prepared(workspace, warehouse, publication)
         if dry_run:
             return done
@@ -123,6 +124,7 @@ def rollback(
             done.to.id,
             done.to.base,
             reason=reason,
+            after=last.id if last else 0,
         )
         outcome = warehouse.publications.publish(shown_again)
         if done.to.commit:

@@ -363,6 +363,7 @@ def _ran(run_: Held, report: Report) -> Reconciled:
     origin = replace(
         _origin(prepared, warehouse),
         started=run_.started,
+        after=run_.after,
         publisher=whoami(repository),
         clone=clone_folder(repository),
         edited=prepared.loaded.tree.dirty,

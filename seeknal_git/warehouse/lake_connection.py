@@ -80,15 +80,26 @@ def opened_for_state(
         return
     place = f"{lake.catalog} {lake.data} {lake.schema}"
     with our_errors(lake), shared_engine("", place) as connection:
-        rows = connection.execute(
-            "SELECT 1 FROM duckdb_databases() WHERE database_name = 'warehouse'"
-        ).fetchall()
-        if rows:  # it was inspected when it was attached
+        kind = _attached_kind(connection)
+        if kind == "ducklake":  # it was inspected when it was attached
             tables = listed(connection)
-        else:
+        elif kind is None:
             visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
             tables = _entered(connection, visit)
-        yield LakeCatalog(connection, tables, _kept_files(owner))
+        if kind in ("ducklake", None):
+            yield LakeCatalog(connection, tables, _kept_files(owner))
+            return
+    # There was no lake at the first look, and a closed engine attaches none.
+    with opened(lake, owner, read_only=True, deadline=deadline) as catalog:
+        yield catalog
+
+
+def _attached_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The type of the database that is attached as the warehouse; None if there is none."""
+    rows = connection.execute(
+        "SELECT type FROM duckdb_databases() WHERE database_name = 'warehouse'"
+    ).fetchall()
+    return rows[0][0] if rows else None
 
 
 def _with_own(reach: Reach, lake: Lake, owner: Owner | None) -> Reach:

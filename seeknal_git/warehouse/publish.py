@@ -43,6 +43,7 @@ def publish(catalog: Catalog, publication: Publication) -> Outcome:
 def _published(catalog: Catalog, publication: Publication) -> Outcome:
     """Publish within a transaction."""
     connection = catalog.connection
+    _need_last(connection, publication)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, publication.schema)}")
     changes = _changes(catalog, publication)
     need_selects(connection, catalog.guard, changes.repointed)
@@ -58,6 +59,20 @@ def _published(catalog: Catalog, publication: Publication) -> Outcome:
         number,
         tuple(changes.yours),
     )
+
+
+def _need_last(connection: duckdb.DuckDBPyConnection, publication: Publication) -> None:
+    """Raise WarehouseError if somebody else has published the environment since it was looked at:
+    their nodes would go, and nobody has asked whether they may."""
+    if publication.after is None:
+        return
+    last = _last(connection, publication.schema)
+    if (last.number if last else 0) != publication.after:
+        raise WarehouseError(
+            f"Somebody else published {publication.branch} in the meantime. Everything is built, "
+            "and nothing is published.",
+            "Run the same command again.",
+        )
 
 
 def _changes(catalog: Catalog, publication: Publication) -> _Changes:
@@ -186,13 +201,14 @@ def _record(
 class _Last:
     """The last publication of an environment."""
 
+    number: int
     commit: str
     rolled_back: bool
 
 
 def _last(connection: duckdb.DuckDBPyConnection, schema: str) -> _Last | None:
     rows = connection.execute(
-        f"SELECT commit_id, restores IS NOT NULL FROM {of_living('publications')} "
+        f"SELECT id, commit_id, restores IS NOT NULL FROM {of_living('publications')} "
         "WHERE schema_name = $1 ORDER BY id DESC LIMIT 1",
         [schema],
     ).fetchall()

@@ -29,6 +29,9 @@ class Publication:
     clone: str | None = None  # the git folder that it was run in
     edited: bool | None = None  # whether nodes differed from their commit
     reason: str | None = None  # why somebody insisted on it
+    # The environment's last publication as its publisher saw it, 0 for none; None if nobody can
+    # have made another one since.
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,145 @@
+"""A lake as the warehouse: the journey, other readers, and two machines at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.conftest import Repo
+from tests.lake.conftest import LakeRepo
+from tests.servers import Postgres
+
+DAILY = "SELECT day, total FROM daily ORDER BY day"
+DOUBLED = "sum(amount) * 2 AS total"
+
+
+def answer(repo: Repo, *options: str) -> list[float]:
+    rows = repo.seeknal("query", DAILY, "--json", *options).json
+    return [row["total"] for row in rows]
+
+
+def test_a_branch_is_an_environment_and_a_merge_a_release(lake: LakeRepo) -> None:
+    lake.seeknal("run")
+    assert answer(lake) == [30, 70]
+    lake.git("switch", "--quiet", "-c", "double")
+    lake.replace("seeknal/transforms/daily.yml", "sum(amount) AS total", DOUBLED)
+    lake.commit("Double")
+    plan = lake.seeknal("plan", "--json").json
+    assert [change["node"] for change in plan["changes"]] == ["transform.daily"]
+    lake.seeknal("run")
+    assert answer(lake) == [60, 140]
+    assert answer(lake, "--env", "prod") == [30, 70]
+    lake.git("switch", "--quiet", "main")
+    lake.git("merge", "--quiet", "double")
+    promoted = lake.seeknal("promote", "--json").json
+    assert promoted["built"] == {}, "everything was built on the branch"
+    assert answer(lake) == [60, 140]
+    assert answer(lake, "--at", "1") == [30, 70]
+    lake.seeknal("rollback")
+    assert answer(lake) == [30, 70]
+
+
+def test_anybody_reads_it_under_any_name(lake: LakeRepo) -> None:
+    lake.seeknal("run")
+    assert lake.ask("SELECT sum(total) FROM main.daily", "theirs") == [(100,)]
+    assert lake.ask("SELECT sum(total) FROM main.daily", "others") == [(100,)]
+
+
+def test_a_publication_is_one_snapshot_of_the_lake_with_its_commit(
+    lake: LakeRepo, postgres: Postgres
+) -> None:
+    lake.seeknal("run")
+    said = postgres.execute(
+        "SELECT commit_extra_info FROM ducklake_snapshot_changes WHERE author IS NOT NULL",
+        lake.catalog.removeprefix("postgres:"),
+    )
+    (line,) = said.splitlines()
+    assert json.loads(line) == {"commit": lake.head, "branch": "main", "publication": 1}
+
+
+def test_rows_lie_in_a_bucket_and_secrets_with_each_person(bucket: LakeRepo) -> None:
+    bucket.seeknal("run")
+    assert answer(bucket) == [30, 70]
+    assert bucket.ask("SELECT sum(total) FROM main.daily") == [(100,)]
+    told = bucket.seeknal("status").out
+    assert "secret" not in told.lower()
+
+
+def test_gc_drops_tables_that_nobody_needs(lake: LakeRepo) -> None:
+    lake.seeknal("run")
+    lake.git("switch", "--quiet", "-c", "gone")
+    lake.replace("seeknal/transforms/daily.yml", "sum(amount) AS total", DOUBLED)
+    lake.commit("Double")
+    lake.seeknal("run")
+    lake.git("switch", "--quiet", "main")
+    lake.seeknal("env", "delete", "gone")
+    found = lake.seeknal("gc", "--json").json["snapshots"]
+    assert [entry["node"] for entry in found] == ["transform.daily"]
+    lake.seeknal("gc", "--yes")
+    assert lake.seeknal("gc", "--json").json["snapshots"] == []
+    assert answer(lake) == [30, 70]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("{type: lake}", "`warehouse.type` is ducklake, not 'lake'"),
+        ("{type: ducklake, catalog: x.db}", "`warehouse` needs `data`"),
+        ("{type: ducklake, catalog: x.db, dta: y}", "Did you mean `data`?"),
+        ("{type: ducklake, catalog: x.db, data: y, schema: s}", "is of a catalog in PostgreSQL"),
+        ('{type: ducklake, catalog: "${NOBODY}", data: y}', "The variable NOBODY is not set"),
+        ('{type: ducklake, catalog: "mysql:x", data: y}', "`warehouse.catalog` is"),
+        ('{type: ducklake, catalog: x.db, data: "ftp://x"}', "`warehouse.data` is a folder"),
+    ],
+)
+def test_a_mistake_in_the_setting_is_told_with_its_line(
+    repo: Repo, setting: str, message: str
+) -> None:
+    repo.write("seeknal_project.yml", f"name: empty\nwarehouse: {setting}\n")
+    repo.commit("A lake")
+    told = repo.seeknal("status", code=None)
+    assert told.code, told.out
+    assert message in told.err, told.err
+
+
+def test_a_server_that_is_down_is_told_without_a_password(repo: Repo) -> None:
+    repo.write(
+        "seeknal_project.yml",
+        "name: empty\nwarehouse: {type: ducklake, data: target/lake, "
+        'catalog: "postgres:dbname=x host=127.0.0.1 port=1 password=geheim"}\n',
+    )
+    repo.commit("A lake")
+    told = repo.seeknal("run", code=1)
+    assert "cannot be reached" in told.err or "duckdb-extension-ducklake" in told.err
+    assert "geheim" not in told.out + told.err
+
+
+def test_two_machines_that_build_at_once_lose_nothing(lake: LakeRepo) -> None:
+    lake.seeknal("run")
+    for number in range(4):
+        lake.git("switch", "--quiet", "-c", f"b{number}", "main")
+        lake.replace(
+            "seeknal/transforms/daily.yml",
+            "sum(amount) AS total",
+            f"sum(amount) * {number} AS total",
+        )
+        lake.commit(f"Branch {number}")
+    lake.git("switch", "--quiet", "main")
+    runs = [
+        subprocess.Popen(
+            lake.command("run", "--env", f"b{number}"),
+            cwd=lake.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    for run in runs:
+        out, _ = run.communicate()
+        assert run.returncode == 0, out
+    for number in range(4):
+        assert answer(lake, "--env", f"b{number}") == [30 * number, 70 * number]
+    assert answer(lake) == [30, 70]
