@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.build.deliver import HandedOver
+from seeknal_git.build.unwritten import profile_folders
 from seeknal_git.errors import Problem, ProjectError, SeeknalError
 from seeknal_git.names import quote
-from seeknal_git.nodes.delivered_tables import BUCKET
 from seeknal_git.nodes.node import Node
+from seeknal_git.nodes.outside import BUCKET
+from seeknal_git.project.connections import read_profiles
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.model.deliveries import Delivery
 from seeknal_git.warehouse.model.environments import Published
@@ -66,7 +68,7 @@ def _fault(dock: Dock, work: Work, node: Node, table: Published) -> str | None:
         return f"{exc.message.rstrip('.')}.{hint} ({node.path}:{node.line('params')})"
     except ProjectError as exc:
         told = exc.problems[0]
-        return f"{told.message} {told.hint} ({told.place})"
+        return " ".join(f"{told.message} {told.hint} ({told.place})".split())
     except (SqlError, SeeknalError) as exc:
         return f"{exc.message} ({node.path}:{node.line('params')})"
     finally:
@@ -164,12 +166,8 @@ def address_of(
     """Where a target is. asks: a problem without words at its place. Raises ProjectError."""
     from dataclasses import replace
 
-    from seeknal_git.project.connections import read_profiles
-
-    places, system = root.places, str(target["system"])
-    here = () if places.repository.bare else (places.repository.project,)
-    folders = tuple(dict.fromkeys((*here, root.home)))
-    profiles = read_profiles(folders, environment.name, places.tracked)
+    system = str(target["system"])
+    profiles = read_profiles(profile_folders(root), environment.name, root.places.tracked)
     name = str(target["connection"]) or profiles.default(system)
     if not name:
         hint = f"Add `connection: NAME`, or a default for {system} to `source_defaults`."

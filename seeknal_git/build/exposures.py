@@ -68,7 +68,7 @@ def files_of(
         if (chosen is None or node in chosen)
         and not _shows(delivered.get(node), inventory.wanted(node), path, cache)
     )
-    due += _due_elsewhere(inventory, environment, delivered, chosen)
+    due += _due_elsewhere(inventory, places, delivered, chosen)
     taken = set(ours.values())
     left = []
     for node, delivery in delivered.items():
@@ -83,23 +83,32 @@ def files_of(
 
 def _due_elsewhere(
     inventory: Inventory,
-    environment: Environment,
+    places: Places,
     delivered: Mapping[str, Delivery],
     chosen: Collection[str] | None,
 ) -> tuple[str, ...]:
     """The exposures that are tables elsewhere, and are not as they are to be. A branch writes only
     those that say so."""
-    found = []
-    for node in inventory.graph.structure.files:
-        target = inventory.graph.node(node).definition.get("target")
-        if target is None or (chosen is not None and node not in chosen):
-            continue
-        if not environment.is_production and not target["own"]:
-            continue
-        last = delivered.get(node)
-        if last is None or last.snapshot != inventory.wanted(node):
-            found.append(node)
-    return tuple(found)
+    graph, is_production = inventory.graph, places.environment.is_production
+    targets = {
+        node: target
+        for node in graph.structure.files
+        if (target := graph.node(node).definition.get("target"))
+        and (chosen is None or node in chosen)
+    }
+    if not targets:
+        return ()
+    from seeknal_git.build.unwritten import unwritten
+
+    left = unwritten(graph, places.root, places.environment.name)
+    snapshots = {node: delivery.snapshot for node, delivery in delivered.items()}
+    return tuple(
+        node
+        for node, target in targets.items()
+        if node not in left
+        and (is_production or target["own"])
+        and snapshots.get(node) != inventory.wanted(node)
+    )
 
 
 def _own_places(

@@ -11,6 +11,7 @@ from seeknal_git.build.hold import Prepared, preview
 from seeknal_git.build.options import Options, Since
 from seeknal_git.build.progress import Origin, Progress, Reconciled, Report, without_rows
 from seeknal_git.build.settled import settle, settled
+from seeknal_git.build.unwritten import unwritten
 from seeknal_git.build.work import Work
 from seeknal_git.commands.observer import NOBODY, Observer
 from seeknal_git.commands.result import RunResult
@@ -184,8 +185,12 @@ def _doubt(prepared: Prepared, observer: Observer) -> None:
     for name in prepared.loaded.unused_params:
         observer.note(f"No node uses the parameter {name}.")
     told = prepared.loaded.project.warnings
-    if named := [str(one.node) for one in told if one.group == NOT_WRITTEN]:
-        observer.note(f"Not written here: the materialization of {some(named, 3)}.")
+    named = {str(one.node) for one in told if one.group == NOT_WRITTEN}
+    graph = prepared.loaded.graph
+    left = unwritten(graph, prepared.loaded.root, prepared.environment.name)
+    named.update(graph.inputs[node][0] for node in left)
+    if named:
+        observer.note(f"Not written here: the materialization of {some(sorted(named), 3)}.")
     warn_of_raw_data(prepared, observer)
     for note in prepared.workspace.outsides.notes:
         observer.note(note)

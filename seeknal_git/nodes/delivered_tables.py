@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.names import IDENTIFIER, node_id
 from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.node_file import Mistake
-from seeknal_git.nodes.outside import ALIASES, is_url
+from seeknal_git.nodes.outside import ALIASES, BUCKET, is_url
 from seeknal_git.nodes.scalars import is_nothing, whole
 
 if TYPE_CHECKING:
     from seeknal_git.nodes.exposure import Params
 
 TABLES = ("postgresql", "duckdb", "sqlite")
-BUCKET = "s3"
 TYPES = (*TABLES, BUCKET)
 _MODES = {
     "replace": "replace",
@@ -103,7 +102,7 @@ def materialized_to(node: Node, model: type[Params]) -> Iterator[Node]:
                 continue
             known = {name: given[name] for name in model.model_fields if name in given}
             lines = {"kind": node.line(key), "params": node.line(key, number)}
-            target = target_of(system, model.model_validate(known))
+            target = {**target_of(system, model.model_validate(known)), "carried": True}
             name = f"{node.name}_in_{system}" + (f"_{number + 1}" if number else "")
             made = replace(
                 _EXPOSURE,

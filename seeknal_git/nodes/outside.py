@@ -16,6 +16,7 @@ LAKES = ("delta", "iceberg")
 DATABASES = (*SERVERS, *DATABASE_FILES, *LAKES)
 ALIASES = {"postgres": "postgresql", "sqlite3": "sqlite"}
 EXCEL = "excel"
+BUCKET = "s3"  # of a file that an exposure delivers
 # Files that have a URL; a connection has the keys to a bucket.
 FILES = "files"
 

@@ -19,7 +19,7 @@ _OFF = frozenset({"false", "no", "off", "0"})
 def not_written(file: NodeFile, lines: Mapping[str, int], path: str) -> Iterator[Problem]:
     """A warning for a node with tables elsewhere."""
     for key in _KEYS:
-        if found := list(_targets(getattr(file, key))):
+        if found := list(_targets(getattr(file, key), in_python=path.endswith(".py"))):
             identifier = f"{file.kind}.{file.name}"
             message = (
                 f"The materialization of {identifier} to {', '.join(found)} is not written here: "
@@ -29,13 +29,14 @@ def not_written(file: NodeFile, lines: Mapping[str, int], path: str) -> Iterator
             yield Problem(message, path, line, hint, identifier, group=NOT_WRITTEN)
 
 
-def _targets(value: Any) -> Iterator[str]:
+def _targets(value: Any, *, in_python: bool) -> Iterator[str]:
     """The systems of a value: one target, or a list. Without a type, it is Iceberg."""
     for target in value if isinstance(value, list) else [value]:
         if not isinstance(target, Mapping) or str(target.get("enabled")).lower() in _OFF:
             continue
         is_iceberg = bool(target.get("table")) or "enabled" in target
-        if str(target.get("type") or "").lower() in ("postgresql", "postgres", *TABLES):
+        word = str(target.get("type") or "").lower()
+        if word in ("postgresql", "postgres", *TABLES) and not in_python:
             continue  # it is an exposure, see `delivered_tables.py`
         if target.get("type") or is_iceberg:
             yield str(target.get("type") or "iceberg")

@@ -154,14 +154,24 @@ def read_profiles(folders: tuple[Path, ...], branch: str, tracked: TrackedPaths)
     """
     from seeknal_git.nodes.yaml_document import read_yaml
 
-    names = (f"profiles-{branch}.yml", f"profiles-{schema_of(branch)}.yml", PROFILES)
-    for name in dict.fromkeys(names):
-        for folder in folders:
-            if "/" not in name and (folder / name).is_file():
-                _refuse_tracked(name, tracked)
-                document = read_yaml((folder / name).read_bytes(), name)
-                return Profiles(folders, name, document, _dotenv(folders, tracked))
-    return Profiles(folders, variables=_dotenv(folders, tracked))
+    found = _profiles_file(folders, branch)
+    if found is None:
+        return Profiles(folders, variables=_dotenv(folders, tracked))
+    _refuse_tracked(found.name, tracked)
+    document = read_yaml(found.read_bytes(), found.name)
+    return Profiles(folders, found.name, document, _dotenv(folders, tracked))
+
+
+def has_profiles(folders: tuple[Path, ...], branch: str) -> bool:
+    """Whether there is a profiles file for a branch."""
+    return _profiles_file(folders, branch) is not None
+
+
+def _profiles_file(folders: tuple[Path, ...], branch: str) -> Path | None:
+    own = (f"profiles-{branch}.yml", f"profiles-{schema_of(branch)}.yml")
+    names = dict.fromkeys(name for name in (*own, PROFILES) if "/" not in name)
+    places = (folder / name for name in names for folder in folders)
+    return next((place for place in places if place.is_file()), None)
 
 
 def _dotenv(folders: tuple[Path, ...], tracked: TrackedPaths) -> dict[str, str]:

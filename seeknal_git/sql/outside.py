@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,7 +173,8 @@ class Outside:
         try:
             yield
         finally:
-            self.connection.execute("ROLLBACK")
+            with suppress(duckdb.Error):  # an error may have ended it
+                self.connection.execute("ROLLBACK")
 
     def files(self, pattern: str) -> list[RemoteFile]:
         """The files that a URL with `*` names. Raises Unreached."""
@@ -309,6 +310,8 @@ def _told(made: Outside, exc: duckdb.Error, table: Table | None) -> Unreached:
 
 
 def _no_table(made: Outside, table: Table, text: str) -> Unreached:
+    with suppress(duckdb.Error):  # DuckDB 2 answers nothing more after an error in a transaction
+        made.connection.execute("ROLLBACK")
     there = made.tables()
     if table.query:
         words = text.partition(" LINE ")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -141,3 +142,67 @@ def test_an_extension_that_is_not_here_is_named_with_the_command_that_gets_it(re
     refused = said(repo.seeknal("run", code=1))
     assert "has no extension excel here" in refused
     assert "pip install duckdb-extension-excel==" in refused
+
+
+def _delta(folder: Path) -> None:
+    """A table of Delta with the same rows, as its protocol writes it."""
+    (folder / "_delta_log").mkdir(parents=True)
+    rows = f"SELECT * FROM (VALUES {_ROWS}) AS t(id, region, amount)"
+    duckdb.sql(
+        f"COPY (SELECT id::INTEGER AS id, region, amount::DOUBLE AS amount FROM ({rows})) TO '{folder}/a.parquet'"
+    )
+    types = {"id": "integer", "region": "string", "amount": "double"}
+    fields = [
+        {"name": name, "type": word, "nullable": True, "metadata": {}}
+        for name, word in types.items()
+    ]
+    schema = json.dumps({"type": "struct", "fields": fields})
+    size = (folder / "a.parquet").stat().st_size
+    parquet = {"provider": "parquet", "options": {}}
+    entries = [
+        {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}},
+        {
+            "metaData": {
+                "id": "t",
+                "format": parquet,
+                "schemaString": schema,
+                "partitionColumns": [],
+                "configuration": {},
+                "createdTime": 0,
+            }
+        },
+        {
+            "add": {
+                "path": "a.parquet",
+                "partitionValues": {},
+                "size": size,
+                "modificationTime": 0,
+                "dataChange": True,
+            }
+        },
+    ]
+    log = folder / "_delta_log/00000000000000000000.json"
+    log.write_text("\n".join(map(json.dumps, entries)))
+
+
+def test_a_table_of_delta_is_read(repo: Repo) -> None:
+    need_extensions("delta")
+    _delta(repo.path / "data/orders")
+    _project(repo, "source: delta\ntable: data/orders\nparams: {version: digest}")
+    repo.seeknal("run")
+    assert _totals(repo) == [("EU", 40.5), ("US", 20)]
+    assert repo.built() == []
+
+
+@pytest.mark.parametrize("name", ["mysql", "iceberg"])
+def test_a_system_that_cannot_be_read_here_is_told(repo: Repo, name: str) -> None:
+    """Without its extension the message has the command that gets it; else the place is not there."""
+    repo.write("data/orders/x", "no table")
+    login = "host: 127.0.0.1, port: 1, database: shop, user: a, password: hidden"
+    (repo.path / "profiles.yml").write_text(f"connections:\n  db: {{type: mysql, {login}}}\n")
+    table = "connection: db\ntable: shop.orders" if name == "mysql" else "table: data/orders"
+    _project(repo, f"source: {name}\n{table}")
+    refused = said(repo.seeknal("run", code=1))
+    ways = ("pip install duckdb-extension-", "cannot be reached", "iceberg table")
+    assert any(way in refused for way in ways)
+    assert "hidden" not in refused
