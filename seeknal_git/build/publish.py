@@ -59,7 +59,8 @@ def reconcile(
     written; nothing is published then.
     """
     run_id = uuid.uuid4().hex
-    warehouse.runs.begin(run_id, work.environment.schema, origin.command)
+    seconds = time.monotonic() - origin.started
+    warehouse.runs.begin(run_id, work.environment.schema, origin.command, seconds)
     try:
         need_places(warehouse, work)
         progress = _executed(warehouse, work, report, ahead)

@@ -197,7 +197,10 @@ class Publications(Protocol):
 class Runs(Protocol):
     """How runs ended."""
 
-    def begin(self, run_id: str, schema: str, command: str) -> None: ...
+    def begin(self, run_id: str, schema: str, command: str, seconds: float = 0.0) -> None:
+        """Write down that a run began, some seconds ago: tables that were built since are its
+        own."""
+        ...
 
     def end(
         self,

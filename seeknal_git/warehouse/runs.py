@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import STATE
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 class RunRecords(protocol.Runs):
     connection: duckdb.DuckDBPyConnection
 
-    def begin(self, run_id: str, schema: str, command: str) -> None:
+    def begin(self, run_id: str, schema: str, command: str, seconds: float = 0.0) -> None:
         self.connection.execute(
             f"INSERT INTO {STATE}.runs (id, schema_name, command, started_at, status) "
             "VALUES ($1, $2, $3, $4, 'running')",
-            [run_id, schema, command, now()],
+            [run_id, schema, command, now() - timedelta(seconds=seconds)],
         )
 
     def end(

@@ -259,7 +259,7 @@ FILES = [
     pytest.param(
         "kind: source\nname: s\nsource: xml\ntable: data/orders.csv\n",
         3,
-        "should be 'csv', 'parquet', 'json' or 'jsonl'",
+        "should be 'csv', 'parquet', 'json', 'jsonl', 'excel', 'postgresql'",
         id="a format that is none",
     ),
     pytest.param(
