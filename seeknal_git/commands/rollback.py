@@ -111,22 +111,9 @@ def rollback(
         done, wanted, stale = _prepared(workspace, warehouse, publication)
         if dry_run:
             return done
-        shown_again = Publication(
-            done.environment.schema,
-            done.environment.name,
-            done.to.commit,
-            whoami(workspace.repository) or done.to.author,
-            "rollback",
-            wanted.views,
-            (),
-            time.monotonic() - started,
-            None,
-            done.to.id,
-            done.to.base,
-            reason=reason,
-            after=last.id if last else 0,
-        )
-        outcome = warehouse.publications.publish(shown_again)
+        again = _shown_again(done, wanted, whoami(workspace.repository), reason)
+        again = replace(again, seconds=time.monotonic() - started, after=last.id if last else 0)
+        outcome = warehouse.publications.publish(again)
         if done.to.commit:
             set_production_ref(workspace.repository, done.to.commit)
         warehouse.publications.record_warnings(done.environment.schema, done.to.warnings)
@@ -134,6 +121,23 @@ def rollback(
     yours = tuple(foreign.place for foreign in outcome.yours)
     return replace(
         done, publication=outcome.publication, unwritten=unwritten, kept=kept, yours=yours
+    )
+
+
+def _shown_again(
+    done: Rollback, wanted: Shown, publisher: str | None, reason: str | None
+) -> Publication:
+    """The publication of an earlier one's nodes."""
+    return Publication(
+        done.environment.schema,
+        done.environment.name,
+        done.to.commit,
+        publisher or done.to.author,
+        "rollback",
+        wanted.views,
+        restores=done.to.id,
+        base=done.to.base,
+        reason=reason,
     )
 
 
