@@ -195,7 +195,7 @@ def write_files(dock: Dock, work: Work, shows: Mapping[str, Published]) -> list[
     written, last = [], dock.warehouse.deliveries.last(work.environment.schema)
     for node in work.deliveries:
         table = shows.get(work.graph.inputs[node][0])
-        if table is not None and "target" not in work.graph.node(node).definition:
+        if table is not None and work.graph.node(node).target is None:
             exposure, wanted = work.graph.node(node), work.inventory.wanted(node)
             path = work.places.of(exposure)
             delivery = Delivery(node, wanted, path, table.table, exposure.definition)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.build.deliver import HandedOver
-from seeknal_git.build.unwritten import profile_folders
 from seeknal_git.errors import Problem, ProjectError, SeeknalError
 from seeknal_git.names import quote
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.outside import BUCKET
-from seeknal_git.project.connections import read_profiles
+from seeknal_git.project.connections import profile_folders, read_profiles
 from seeknal_git.sql.engine import SqlError
+from seeknal_git.sql.type_words import CARRIED_AS
 from seeknal_git.warehouse.model.deliveries import Delivery
 from seeknal_git.warehouse.model.environments import Published
 
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
     from seeknal_git.sql.addresses import Address
 
 _PARQUET: Mapping[str, Any] = {"format": "parquet", "compression": None, "partition_by": []}
-# Types that a Parquet file does not hold, and the type that has all of their values.
-_CARRIED = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)"}
-
-
-def is_elsewhere(delivery: Delivery) -> bool:
-    """Whether a delivery is no file of the project."""
-    return "target" in (delivery.definition or {})
 
 
 def deliver_elsewhere(
@@ -47,12 +41,14 @@ def deliver_elsewhere(
     for identifier in work.deliveries:
         node = work.graph.node(identifier)
         table = shows.get(work.graph.inputs[identifier][0])
-        if table is not None and "target" in node.definition:
-            found[identifier] = HandedOver(_fault(dock, work, node, table))
+        if table is not None and node.target is not None:
+            found[identifier] = HandedOver(_fault(dock, work, node, node.target, table))
     return found
 
 
-def _fault(dock: Dock, work: Work, node: Node, table: Published) -> str | None:
+def _fault(
+    dock: Dock, work: Work, node: Node, target: Mapping[str, Any], table: Published
+) -> str | None:
     """Deliver a table; returns why that is not possible, or None."""
     from seeknal_git.sql.outside import Unreached
 
@@ -62,7 +58,7 @@ def _fault(dock: Dock, work: Work, node: Node, table: Published) -> str | None:
     at = dock.folder / f"{uuid.uuid4().hex[:16]}.parquet"
     try:
         deliveries.write(_rows(work, node, table.relation), _PARQUET, at)
-        _write(work, node, wanted, at)
+        _write(work, node, target, wanted, at)
     except Unreached as exc:
         hint = f" {exc.hint.rstrip('.')}." if exc.hint else ""
         return f"{exc.message.rstrip('.')}.{hint} ({node.path}:{node.line('params')})"
@@ -81,18 +77,17 @@ def _rows(work: Work, node: Node, relation: str) -> str:
     """The rows to deliver, as SQL names them, each type as a file can hold it."""
     columns = work.graph.columns[work.graph.inputs[node.id][0]] or ()
     casts = [
-        f"CAST({quote(name)} AS {_CARRIED[word]}) AS {quote(name)}"
+        f"CAST({quote(name)} AS {CARRIED_AS[word]}) AS {quote(name)}"
         for name, word in columns
-        if word in _CARRIED
+        if word in CARRIED_AS
     ]
     return f"(SELECT * REPLACE ({', '.join(casts)}) FROM {relation})" if casts else relation
 
 
-def _write(work: Work, node: Node, wanted: str, rows: Path) -> None:
+def _write(work: Work, node: Node, target: Mapping[str, Any], wanted: str, rows: Path) -> None:
     """Raises Unreached and ProjectError."""
     from seeknal_git.sql.targets import Order, write_object, write_table
 
-    target = node.definition["target"]
     address = address_of(work.root, work.environment, target, _place(node))
     if target["system"] == BUCKET:
         url = str(target["object"])
@@ -122,7 +117,7 @@ def drop_elsewhere(
 
     stays = []
     for node, delivery in deliveries.items():
-        target = (delivery.definition or {}).get("target")
+        target = delivery.target
         if not target or not delivery.snapshot:
             continue
         if target["system"] == BUCKET:
@@ -164,10 +159,9 @@ def address_of(
     root: DataRoot, environment: Environment, target: Mapping[str, Any], asks: Problem
 ) -> Address:
     """Where a target is. asks: a problem without words at its place. Raises ProjectError."""
-    from dataclasses import replace
-
     system = str(target["system"])
-    profiles = read_profiles(profile_folders(root), environment.name, root.places.tracked)
+    folders = profile_folders(root.places.repository, root.home)
+    profiles = read_profiles(folders, environment.name, root.places.tracked)
     name = str(target["connection"]) or profiles.default(system)
     if not name:
         hint = f"Add `connection: NAME`, or a default for {system} to `source_defaults`."

@@ -73,7 +73,7 @@ def files_of(
     left = []
     for node, delivery in delivered.items():
         is_about = chosen is None or (node in chosen and node in inventory.graph.members)
-        if "target" in (delivery.definition or {}):
+        if delivery.target is not None:
             continue
         path = places.of_delivered(delivery)
         if is_about and delivery.snapshot and path not in taken and path.exists():
@@ -93,8 +93,7 @@ def _due_elsewhere(
     targets = {
         node: target
         for node in graph.structure.files
-        if (target := graph.node(node).definition.get("target"))
-        and (chosen is None or node in chosen)
+        if (target := graph.node(node).target) and (chosen is None or node in chosen)
     }
     if not targets:
         return ()
@@ -127,7 +126,7 @@ def _own_places(
         by_production = warehouse.deliveries.last(environment.production_schema)
     found = {}
     for node in inventory.graph.structure.files:
-        if "target" in inventory.graph.node(node).definition:
+        if inventory.graph.node(node).target is not None:
             continue
         production = by_production.get(node)
         is_same = production is not None and production.snapshot == inventory.wanted(node)

@@ -108,7 +108,7 @@ def _executed(warehouse: Warehouse, work: Work, report: Report, ahead: Ahead | N
 def need_places(warehouse: Warehouse, work: Work) -> None:
     """Raise before anything is built, if a file or a view could not be put in its place."""
     nodes = map(work.graph.node, work.deliveries)
-    files = [node for node in nodes if "target" not in node.definition]
+    files = [node for node in nodes if node.target is None]
     exposures = {node.id: work.places.of(node) for node in files}
     refuse_places(warehouse, work.root, exposures)
     views = [view for node, view in work.graph.views.items() if node in work.chosen]

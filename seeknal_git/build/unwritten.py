@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seeknal_git.project.connections import has_profiles
+from seeknal_git.project.connections import has_profiles, profile_folders
 
 if TYPE_CHECKING:
     from seeknal_git.project.bound_graph import BoundGraph
@@ -16,12 +15,6 @@ def unwritten(graph: BoundGraph, root: DataRoot, branch: str) -> set[str]:
     """The exposures that `materialization` of an older project stands for, if no profiles file says
     what any connection is: the project runs without them."""
     nodes = map(graph.node, graph.structure.files)
-    carried = {node.id for node in nodes if node.definition.get("target", {}).get("carried")}
-    return carried if carried and not has_profiles(profile_folders(root), branch) else set()
-
-
-def profile_folders(root: DataRoot) -> tuple[Path, ...]:
-    """Where profiles are."""
-    repository = root.places.repository
-    here = () if repository.bare else (repository.project,)
-    return tuple(dict.fromkeys((*here, root.home)))
+    carried = {node.id for node in nodes if node.target and node.target.get("carried")}
+    folders = profile_folders(root.places.repository, root.home)
+    return carried if carried and not has_profiles(folders, branch) else set()

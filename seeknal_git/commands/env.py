@@ -137,13 +137,13 @@ def delete_environment(workspace: Workspace, name: str) -> Deleted:
 
 def _drop_elsewhere(workspace: Workspace, warehouse: Warehouse, branch: str) -> tuple[str, ...]:
     """Drop the tables that an environment has in other databases."""
-    from seeknal_git.build.elsewhere import drop_elsewhere, is_elsewhere
+    from seeknal_git.build.elsewhere import drop_elsewhere
     from seeknal_git.git.tree import TrackedPaths
     from seeknal_git.project.load import data_root_of
     from seeknal_git.project.workspace import current_tree
 
     last = warehouse.deliveries.last(schema_of(branch))
-    found = {node: delivery for node, delivery in last.items() if is_elsewhere(delivery)}
+    found = {node: delivery for node, delivery in last.items() if delivery.target}
     if not found:
         return ()
     root = data_root_of(workspace, current_tree(workspace), TrackedPaths(workspace.repository))

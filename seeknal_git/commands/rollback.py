@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seeknal_git.build.deliver import Dock, HandedOver, docked, hand_over, write_aside
-from seeknal_git.build.elsewhere import is_elsewhere
 from seeknal_git.build.exposures import is_intact
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.publications import (
@@ -187,9 +186,7 @@ def _prepared(
         left={
             node: file.path
             for node, file in latest.items()
-            if node not in then
-            and _place(workspace, file) not in written
-            and not is_elsewhere(file)
+            if node not in then and _place(workspace, file) not in written and not file.target
         },
     )
     return found, wanted, stale
@@ -199,7 +196,7 @@ def _is_there(workspace: Workspace, then: Delivery, latest: Delivery | None) -> 
     """Whether a file is as it was delivered then: nothing else was since, and nobody has touched
     it."""
     same = latest is not None and latest.snapshot == then.snapshot
-    if same and is_elsewhere(then):
+    if same and then.target:
         return True
     return same and is_intact(latest or then, _place(workspace, then), workspace.cache)
 
@@ -288,7 +285,7 @@ def _deliver(
         for file in stale:
             if file.table is None or not file.definition:
                 unwritten[file.node] = "an earlier version delivered it, and did not write down how"
-            elif is_elsewhere(file):
+            elif file.target:
                 unwritten[file.node] = "a rollback leaves tables elsewhere as they are"
             elif file.table not in there:
                 unwritten[file.node] = "the table that it was written from is no longer kept"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from seeknal_git.names import IDENTIFIER, node_id
 from seeknal_git.nodes.node import Input, Node
 from seeknal_git.nodes.node_file import Mistake
-from seeknal_git.nodes.outside import ALIASES, BUCKET, is_url
+from seeknal_git.nodes.outside import BUCKET, is_url
 from seeknal_git.nodes.scalars import is_nothing, whole
+from seeknal_git.nodes.targets import KEYS, TABLES, system_of
 
 if TYPE_CHECKING:
     from seeknal_git.nodes.exposure import Params
 
-TABLES = ("postgresql", "duckdb", "sqlite")
 TYPES = (*TABLES, BUCKET)
 _MODES = {
     "replace": "replace",
@@ -26,8 +26,6 @@ _MODES = {
     "partitions": "partitions",
     "incremental_by_time": "partitions",
 }
-_KEYS = ("materialization", "materializations")
-_OFF = frozenset({"false", "no", "off", "0"})
 
 
 def target_of(system: str, params: Params) -> dict[str, Any]:
@@ -93,7 +91,7 @@ def label_of(target: Mapping[str, Any]) -> str:
 def materialized_to(node: Node, model: type[Params]) -> Iterator[Node]:
     """The exposures that the `materialization` of a node of an older project stands for. model: of
     the `params` of an exposure."""
-    for key in _KEYS:
+    for key in KEYS:
         value = node.document.get(key)
         listed = value if isinstance(value, list) else [value]
         for number, given in enumerate(listed):
@@ -115,15 +113,6 @@ def materialized_to(node: Node, model: type[Params]) -> Iterator[Node]:
                 lines=lines,
             )
             yield made
-
-
-def system_of(given: object) -> str | None:
-    """The database that an entry of `materialization` is written to; None if it is not."""
-    if not isinstance(given, Mapping) or str(given.get("enabled")).lower() in _OFF:
-        return None
-    word = str(given.get("type") or "").lower()
-    system = ALIASES.get(word, word)
-    return system if system in TABLES else None
 
 
 _EXPOSURE = Node(

@@ -21,7 +21,7 @@ from seeknal_git.nodes.node_file import CARRIED_KEYS, Compiled, Mistake, NodeFil
 from seeknal_git.nodes.partition import deciding, earlier_of, partition_of
 from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.nodes.sql_file import with_sql_file
-from seeknal_git.nodes.targets import not_written
+from seeknal_git.nodes.targets import KEYS, not_written
 from seeknal_git.nodes.templates import Resolved, resolve
 from seeknal_git.nodes.values import Values, hidden
 from seeknal_git.nodes.yaml_document import Document, read_yaml
@@ -60,15 +60,14 @@ def load_nodes(
 
 def _exposures(node: Node) -> list[Node]:
     """The exposures that the `materialization` of a node stands for. Raises ProjectError."""
-    keys = ("materialization", "materializations")
-    if not any(node.document.get(key) for key in keys):
+    if not any(node.document.get(key) for key in KEYS):
         return []
     from seeknal_git.nodes.delivered_tables import materialized_to
 
     try:
         return list(materialized_to(node, module_of("exposure").Params))
     except (ValidationError, Mistake) as exc:
-        line = next((node.line(key) for key in keys if key in node.lines), 1)
+        line = next((node.line(key) for key in KEYS if key in node.lines), 1)
         told = exc.errors()[0]["msg"] if isinstance(exc, ValidationError) else str(exc)
         message = f"The materialization of {node.id} cannot be read: {told}."
         raise ProjectError([Problem(message, node.path, line)]) from exc

@@ -121,6 +121,11 @@ class Node:
         return None if self.kind != "exposure" else self.definition.get("use")
 
     @property
+    def target(self) -> Mapping[str, Any] | None:
+        """The place of an exposure that is delivered elsewhere than to a file of the project."""
+        return None if self.kind != "exposure" else self.definition.get("target")
+
+    @property
     def is_inert(self) -> bool:
         """Whether a run has nothing to do for the node."""
         return self.use is not None or self.kind in ("semantic_model", "metric")

@@ -6,19 +6,21 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.errors import Problem
+from seeknal_git.nodes.outside import ALIASES
 
 if TYPE_CHECKING:
     from seeknal_git.nodes.node_file import NodeFile
 
-TABLES = ("duckdb", "sqlite", "sqlite3")
+# The databases that a table is delivered to: there, it is an exposure (`delivered_tables.py`).
+TABLES = ("postgresql", "duckdb", "sqlite")
 NOT_WRITTEN = "not written"  # the group of these warnings
-_KEYS = ("materialization", "materializations")
+KEYS = ("materialization", "materializations")
 _OFF = frozenset({"false", "no", "off", "0"})
 
 
 def not_written(file: NodeFile, lines: Mapping[str, int], path: str) -> Iterator[Problem]:
     """A warning for a node with tables elsewhere."""
-    for key in _KEYS:
+    for key in KEYS:
         if found := list(_targets(getattr(file, key), in_python=path.endswith(".py"))):
             identifier = f"{file.kind}.{file.name}"
             message = (
@@ -32,11 +34,21 @@ def not_written(file: NodeFile, lines: Mapping[str, int], path: str) -> Iterator
 def _targets(value: Any, *, in_python: bool) -> Iterator[str]:
     """The systems of a value: one target, or a list. Without a type, it is Iceberg."""
     for target in value if isinstance(value, list) else [value]:
-        if not isinstance(target, Mapping) or str(target.get("enabled")).lower() in _OFF:
+        if not _is_on(target) or (system_of(target) and not in_python):
             continue
         is_iceberg = bool(target.get("table")) or "enabled" in target
-        word = str(target.get("type") or "").lower()
-        if word in ("postgresql", "postgres", *TABLES) and not in_python:
-            continue  # it is an exposure, see `delivered_tables.py`
         if target.get("type") or is_iceberg:
             yield str(target.get("type") or "iceberg")
+
+
+def system_of(given: Any) -> str | None:
+    """The database that an entry of `materialization` is written to; None if it is not."""
+    if not _is_on(given):
+        return None
+    word = str(given.get("type") or "").lower()
+    system = ALIASES.get(word, word)
+    return system if system in TABLES else None
+
+
+def _is_on(given: Any) -> bool:
+    return isinstance(given, Mapping) and str(given.get("enabled")).lower() not in _OFF

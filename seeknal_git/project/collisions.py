@@ -128,7 +128,7 @@ def claims_of(sources: Iterable[Node], root: DataRoot) -> Claims:
 def collisions(graph: Graph, root: DataRoot) -> list[Problem]:
     """The exposures that share a place with a source or another exposure."""
     nodes = (graph.node(identifier) for identifier in graph.structure.files)
-    exposures = [node for node in nodes if "target" not in node.definition]
+    exposures = [node for node in nodes if node.target is None]
     if not exposures:
         return []
     claims, problems = claims_of(graph.sources(), root), []

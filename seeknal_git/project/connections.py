@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,6 +21,7 @@ from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.sql.addresses import KEYS, NEEDED, RESERVED, Address
 
 if TYPE_CHECKING:
+    from seeknal_git.git.repository import Repository
     from seeknal_git.git.tree import TrackedPaths
     from seeknal_git.nodes.yaml_document import Document
 
@@ -58,8 +59,6 @@ class Profiles:
         asks: a problem without words, at the place that names the connection. Raises ProjectError
         for one that is not there, or lacks something.
         """
-        from dataclasses import replace
-
         all_ = self.mapping("connections")
         if not self.path:
             message = f"There is no {PROFILES}, which would say what the connection {name} is."
@@ -145,10 +144,16 @@ class Profiles:
         raise ProjectError([Problem(message, self.path, self._line(place), hint)])
 
 
+def profile_folders(repository: Repository, home: Path) -> tuple[Path, ...]:
+    """Where profiles are: the project here, then its folder in the data root."""
+    here = () if repository.bare else (repository.project,)
+    return tuple(dict.fromkeys((*here, home)))
+
+
 def read_profiles(folders: tuple[Path, ...], branch: str, tracked: TrackedPaths) -> Profiles:
     """The profiles file of a branch, else of the project.
 
-    folders: the project here, then where all working trees share it. Raises ProjectError for a file
+    folders: as `profile_folders` gives them. Raises ProjectError for a file
     that cannot be read, or that git tracks: a branch of somebody else must not say where a password
     is sent.
     """

@@ -10,11 +10,10 @@ from pathlib import Path
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.git.repository import Repository
 from seeknal_git.git.tree import TrackedPaths
-from seeknal_git.project.connections import read_profiles
+from seeknal_git.project.connections import profile_folders, read_profiles
 from seeknal_git.project.lake_settings import LakeSettings, overridden
 from seeknal_git.project.settings import PROJECT_FILE
-from seeknal_git.sql.addresses import KEYS, Address
-from seeknal_git.warehouse.location import POSTGRES, SQLITE, Lake, Secret
+from seeknal_git.warehouse.location import POSTGRES, SQLITE, Lake
 
 _SCHEMES = ("s3://", "gs://", "r2://", "az://", "azure://", "abfss://")
 
@@ -30,8 +29,7 @@ class Setting:
 def lake_of(repository: Repository, home: Path, branch: str, written: Setting) -> Lake:
     """The lake that is the warehouse of a project in a folder. branch: production. Raises
     ProjectError."""
-    folders = tuple(dict.fromkeys([home, repository.top / repository.prefix]))
-    profiles = read_profiles(folders, branch, TrackedPaths(repository))
+    profiles = read_profiles(profile_folders(repository, home), branch, TrackedPaths(repository))
     lake, asks = written.lake, Problem("", PROJECT_FILE, written.line)
     try:
         if own := profiles.mapping("warehouse"):
@@ -44,15 +42,8 @@ def lake_of(repository: Repository, home: Path, branch: str, written: Setting) -
         found = _located(lake, home.resolve())
     except ValueError as exc:
         raise ProjectError([replace(asks, message=str(exc))]) from exc
-    secrets = (profiles.connection(name, asks)[0] for name in lake.secrets)
-    return replace(found, secrets=tuple(map(_secret, secrets)))
-
-
-def _secret(address: Address) -> Secret:
-    words = KEYS[address.system]
-    options = {words[key]: text for key, text in address.options.items() if words.get(key)}
-    type_ = "postgres" if address.system == "postgresql" else address.system
-    return Secret(address.name, type_, options)
+    secrets = tuple(profiles.connection(name, asks)[0] for name in lake.secrets)
+    return replace(found, secrets=secrets)
 
 
 def _located(lake: LakeSettings, home: Path) -> Lake:

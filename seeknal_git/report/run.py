@@ -97,7 +97,7 @@ def _tip(done: Reconciled) -> None:
 def _delivered(done: Reconciled) -> list[str]:
     """The numbers of files that were written, and of deliveries to other systems."""
     nodes = map(done.work.graph.node, done.delivered)
-    elsewhere = sum("target" in node.definition for node in nodes)
+    elsewhere = sum(node.target is not None for node in nodes)
     files = len(done.delivered) - elsewhere
     told = [f"{counted(files, 'file')} written"] if files else []
     return [*told, f"{elsewhere} delivered elsewhere"] if elsewhere else told

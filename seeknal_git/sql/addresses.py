@@ -58,7 +58,8 @@ RESERVED = frozenset({"memory", "system", "temp"})
 _DEFAULT_SCHEMA = {"postgresql": "public", "sqlite": "main", "duckdb": "main"}
 _SHORTEST = 3  # of a value that is worth hiding in a message
 _ECHO = re.compile(r'\bat "(?:[^"\\]|\\.)*=(?:[^"\\]|\\.)*"\s*:?')
-_PAIR = re.compile(r"(?i)\b(password|secret|token)(\s*=\s*)('(?:[^']|'')*'|\S+)")
+_PAIR = re.compile(r"(?i)\b((?:ssl)?password|secret|token)(\s*=\s*)('(?:[^'\\]|\\.|'')*'|\S+)")
+_LOGIN_OF_URL = re.compile(r"(//[^:/@\s]+):[^@/\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,19 @@ class Address:
 
     def hides(self, text: str) -> str:
         """A message of the engine without secrets. Some messages repeat the whole login."""
-        text = _PAIR.sub(r"\1\2***", _ECHO.sub("", text))
+        text = hidden(_ECHO.sub("", text))
         for key in SECRETS & self.options.keys():
             if len(self.options[key]) >= _SHORTEST:
                 text = text.replace(self.options[key], "***")
         return text
+
+
+def hidden(text: str) -> str:
+    """The address of a database without its password.
+
+    >>> hidden("dbname=lake password=geheim host=db")
+    'dbname=lake password=*** host=db'
+    >>> hidden("postgresql://ada:geheim@db/lake")
+    'postgresql://ada:***@db/lake'
+    """
+    return _LOGIN_OF_URL.sub(r"\1:***@", _PAIR.sub(r"\1\2***", text))

@@ -24,6 +24,7 @@ from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.extensions import load
 from seeknal_git.sql.outside_query import over_catalog, table_in_full
 from seeknal_git.sql.statement import Columns
+from seeknal_git.sql.type_words import CARRIED_AS
 
 CONNECT_SECONDS = 10
 SHUT: dict[str, str | bool | int | float | list[str]] = {
@@ -32,8 +33,6 @@ SHUT: dict[str, str | bool | int | float | list[str]] = {
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",  # those of whoever runs this are not a connection's
 }
-# Types that a Parquet file does not hold, and the type that has all of their values.
-_CARRIED_AS = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)"}
 _NOT_CARRIED = re.compile(r"INTERVAL|BIT|BIGNUM|VARINT|TIME WITH TIME ZONE|UNION\(")
 _DOWN = re.compile(
     r"refused|could not translate host|timeout expired|timed out|No route|unreachable"
@@ -234,15 +233,18 @@ def _extensions(address: Address, places: Sequence[str]) -> list[str]:
     return [*dict.fromkeys([*address.extensions, *(["httpfs"] if remote else [])])]
 
 
-def keep_secret(connection: duckdb.DuckDBPyConnection, address: Address) -> None:
-    """Give an engine the login of an address, until it is closed."""
+def keep_secret(
+    connection: duckdb.DuckDBPyConnection, address: Address, name: str = "login"
+) -> None:
+    """Give an engine the login of an address under a name, until it is closed."""
     words = KEYS.get(address.system, {})
     values = {words[key]: value for key, value in address.options.items() if words.get(key)}
     if not values:
         return
     kind = {"postgresql": "postgres", "delta": "s3", "iceberg": "s3"}.get(address.system)
     said = ", ".join(f"{word} {option(value)}" for word, value in values.items())
-    connection.execute(f"CREATE TEMPORARY SECRET login (TYPE {kind or address.system}, {said})")
+    type_ = kind or address.system
+    connection.execute(f"CREATE TEMPORARY SECRET {quote(name)} (TYPE {type_}, {said})")
 
 
 def login_of(address: Address, *, read_only: bool = True) -> str:
@@ -280,7 +282,7 @@ def close_engine(
 
 def _carried(name: str, word: str) -> str:
     column = quote(name)
-    carried = "VARCHAR" if word.startswith("ENUM(") else _CARRIED_AS.get(word)
+    carried = "VARCHAR" if word.startswith("ENUM(") else CARRIED_AS.get(word)
     return f"CAST({column} AS {carried}) AS {column}" if carried else column
 
 

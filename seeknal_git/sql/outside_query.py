@@ -7,12 +7,9 @@ or that opens anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
-from typing import Any
-
 from seeknal_git.names import folded, qualified
-from seeknal_git.sql.engine import SqlError, explaining, parsed
+from seeknal_git.sql.engine import SqlError, parsed, queries_and_calls
+from seeknal_git.sql.reachable import BY_NAME, SETTING, functions_of_engine
 from seeknal_git.sql.statement import Reference, rendered
 
 
@@ -23,7 +20,8 @@ def checked(sql: str) -> None:
         if reference.target.endswith("()") or reference.explicit:
             name = "ref()" if reference.explicit else reference.target
             raise SqlError(f"it names tables of its connection alone, and no {name}", 1)
-    if unknown := sorted(_functions(tree) - _plain_functions()):
+    names = {folded(call["function_name"]) for call in queries_and_calls(tree)[1]}
+    if unknown := sorted(names - functions_of_engine() | names & {*BY_NAME, SETTING}):
         raise SqlError(f"there is no function {unknown[0]}() that it may call", 1)
 
 
@@ -43,25 +41,3 @@ def _in_full(reference: Reference, catalog: str, schema: str) -> str:
     if len(around) == 2 and folded(around[0]) != folded(catalog):
         raise SqlError(f"{reference.target} is not a table of {catalog}", 1)
     return qualified(catalog, around[-1] if around else schema, name)
-
-
-def _functions(value: Any) -> set[str]:
-    return {str(call["function_name"]).lower() for call in _calls(value)}
-
-
-def _calls(value: Any) -> Iterator[Any]:
-    waiting = [value]
-    while waiting:
-        here = waiting.pop()
-        if isinstance(here, dict):
-            if "function_name" in here:
-                yield here
-            here = list(here.values())
-        waiting += [part for part in here if isinstance(part, dict | list)]
-
-
-@cache
-def _plain_functions() -> frozenset[str]:
-    """The functions of an engine without extensions, but for those of the environment."""
-    rows = explaining().execute("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
-    return frozenset(str(name).lower() for (name,) in rows) - {"getenv"}

@@ -30,11 +30,11 @@ OWN_CATALOGS = frozenset({WAREHOUSE, "memory", "temp", "system"})
 # Schemas of the engine itself, which each of its catalogs has.
 _ENGINE_SCHEMAS = frozenset({"", "main", "pg_catalog"})
 # Functions of the engine itself that bind a text, look up a name in a text, or write.
-_BY_NAME = frozenset({"currval", "json_serialize_plan", "nextval", "setval", "write_log"})
+BY_NAME = frozenset({"currval", "json_serialize_plan", "nextval", "setval", "write_log"})
 # They look like functions in an expression, and are words of the engine: `t.COLUMNS(*)`.
 _WORDS = PURE_FUNCTIONS | {"columns"}
 # httpfs has the keys of an object store, which it finds in the environment, as settings.
-_SETTING = "current_setting"
+SETTING = "current_setting"
 # Table functions and tables of the engine that bind no view, open nothing and tell no address. The
 # engine binds all views to list their columns.
 _CATALOG = frozenset(
@@ -258,8 +258,8 @@ def _need_function(sql: str, call: Mapping[str, Any]) -> None:
     """Raise SqlError for a function of an expression that is out of reach. A function of a column,
     `name.upper()`, has the column where its schema would be."""
     name = folded(call["function_name"])
-    known = name in functions_of_engine() and name not in _BY_NAME
-    if name == _SETTING:
+    known = name in functions_of_engine() and name not in BY_NAME
+    if name == SETTING:
         known = all(
             argument["class"] == "CONSTANT" and folded(_text(argument)) in _settings_of_engine()
             for argument in _arguments(call)

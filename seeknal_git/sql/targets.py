@@ -9,7 +9,7 @@ done.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from seeknal_git.sql.addresses import Address
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.extensions import load
 from seeknal_git.sql.outside import SHUT, Outside, Unreached, close_engine, keep_secret, login_of
+from seeknal_git.sql.transaction import transaction
 
 MARKS = "_seeknal_deliveries"
 _COLUMNS = "target VARCHAR, exposure VARCHAR, snapshot VARCHAR, delivered_at TIMESTAMP"
@@ -49,7 +50,7 @@ class Order:
 def write_table(address: Address, rows: Path, order: Order) -> bool:
     """Write a table; false if this delivery was done before. Raises Unreached and
     MissingExtension, and nothing of the target has changed then."""
-    with _writing(address, rows.parent) as made, made.faults(), _transaction(made):
+    with _writing(address, rows.parent) as made, made.faults(), transaction(made.connection):
         writer = _Writer(made, order, rows)
         if writer.is_done():
             return False
@@ -61,7 +62,7 @@ def write_table(address: Address, rows: Path, order: Order) -> bool:
 def drop_tables(address: Address, folder: Path, schema: str) -> list[str]:
     """Drop the tables of a schema that deliveries made, and the schema if nothing else is in it.
     Returns the names of the tables that stay. Raises as `write_table`."""
-    with _writing(address, folder) as made, made.faults(), _transaction(made):
+    with _writing(address, folder) as made, made.faults(), transaction(made.connection):
         there = {name.partition(".")[2] for name in made.tables() if name.startswith(f"{schema}.")}
         if MARKS not in there:
             return sorted(there)
@@ -98,18 +99,6 @@ def _writing(address: Address, folder: Path) -> Iterator[Outside]:
             connection.execute(login_of(address, read_only=False))
             close_engine(connection, folder, [])
         yield made
-
-
-@contextmanager
-def _transaction(made: Outside) -> Iterator[None]:
-    made.connection.execute("BEGIN")
-    try:
-        yield
-        made.connection.execute("COMMIT")
-    except BaseException:
-        with suppress(duckdb.Error):  # the target may have ended it already
-            made.connection.execute("ROLLBACK")
-        raise
 
 
 def _read(rows: Path) -> str:

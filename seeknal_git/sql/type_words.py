@@ -32,6 +32,9 @@ _READ_AS = {
     "DATETIME64": "TIMESTAMP",
     "FLOAT32": "FLOAT",
 }
+# Types that a Parquet file does not hold → the type as which it does. A value that does not fit is
+# an error.
+CARRIED_AS = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)"}
 _WHOLE = r"U?(?:TINY|SMALL|BIG|HUGE)INT|U?INTEGER|BIGNUM"
 _FRACTION = r"FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)"
 _FAMILIES = {

@@ -17,6 +17,7 @@ import duckdb
 
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
 from seeknal_git.sql.sandbox import Reach, confinement
+from seeknal_git.sql.transaction import transaction
 from seeknal_git.warehouse import pieces, protocol
 from seeknal_git.warehouse.aside_state import ADDED, BASE, begin, extend, is_renewed, tables_in
 from seeknal_git.warehouse.builder import Builder
@@ -29,7 +30,6 @@ from seeknal_git.warehouse.file_version import file_version
 from seeknal_git.warehouse.model.pieces import Store
 from seeknal_git.warehouse.model.snapshots import Snapshot
 from seeknal_git.warehouse.stamp import stamp_of
-from seeknal_git.warehouse.transaction import transaction
 from seeknal_git.warehouse.turns import Turn, files_of, remove
 from seeknal_git.warehouse.verdict import is_sound
 

@@ -25,7 +25,7 @@ from seeknal_git.warehouse.model.pieces import BY_FILE, InFiles, InPieces, Piece
 from seeknal_git.warehouse.model.queries import Query, as_rows, relation
 from seeknal_git.warehouse.model.snapshots import Audit, AuditQuery, Blueprint, Snapshot
 from seeknal_git.warehouse.pieces import Kept
-from seeknal_git.warehouse.snapshots import record_audits, record_snapshots
+from seeknal_git.warehouse.snapshots import need_snapshot, record_audits, record_snapshots
 
 _ID_LENGTH = 16
 NONE: Mapping[str, Any] = MappingProxyType({})
@@ -34,8 +34,6 @@ _READ = "count(*), bit_xor(hash(t))"
 
 
 class Builder(protocol.Builder):
-    _create = "CREATE TABLE"
-
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -63,28 +61,18 @@ class Builder(protocol.Builder):
     ) -> Snapshot:
         with self._undone_if_it_fails(blueprint.sql):
             started, table = time.perf_counter(), _free_name(blueprint, taken)
-            rows = self._made(blueprint, table)
-            if rows is None:
-                return self._made_by_others(table)
+            text = f"CREATE TABLE IF NOT EXISTS {relation(table)} AS {blueprint.sql}"
+            if blueprint.query:
+                text = f"SELECT {_READ} FROM {as_rows(blueprint.sql)} AS t"
+            made = self._connection.execute(text, dict(blueprint.parameters)).fetchall()
+            if not made:  # in a lake, somebody else has built the same meanwhile
+                return need_snapshot(self._connection, table)
             seconds = time.perf_counter() - started
-            snapshot = blueprint.snapshot(table, rows, seconds, blueprint.query)
+            snapshot = blueprint.snapshot(table, made[0][0], seconds, blueprint.query)
             reading = _reading(self._connection, blueprint, snapshot)
             confirm()
         self._snapshots.append((snapshot, reading))
         return snapshot
-
-    def _made(self, blueprint: Blueprint, table: str) -> int | None:
-        """Make a table, or look at all rows of a view. Returns the number of rows; None if somebody
-        else has made the table by now."""
-        text = f"{self._create} {relation(table)} AS {blueprint.sql}"
-        if blueprint.query:
-            text = f"SELECT {_READ} FROM {as_rows(blueprint.sql)} AS t"
-        made = self._connection.execute(text, dict(blueprint.parameters)).fetchall()
-        return int(made[0][0]) if made else None
-
-    def _made_by_others(self, table: str) -> Snapshot:
-        """The snapshot of a table that was made just now."""
-        raise NotImplementedError
 
     def extend(
         self, blueprint: Blueprint, addition: Addition, taken: Collection[str] = ()

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from seeknal_git.names import SNAPSHOTS, WAREHOUSE, literal, qualified
+from seeknal_git.sql.transaction import transaction
 from seeknal_git.warehouse.guard import ALONE, Guard
 from seeknal_git.warehouse.model.environments import Foreign, Published
 from seeknal_git.warehouse.model.queries import relation
 from seeknal_git.warehouse.shown import shown
-from seeknal_git.warehouse.transaction import transaction
 
 if TYPE_CHECKING:
     import duckdb
@@ -126,6 +126,9 @@ class Catalog:
 
     def sign(self, publication: Publication, number: int | None) -> None:
         """Note a publication where the warehouse itself keeps a history; a file keeps none."""
+
+    def keep_publications_out(self) -> None:
+        """Let no publication be committed beside the transaction. Nobody else writes to a file."""
 
     def sizes(self, tables: Sequence[str]) -> dict[str, int]:
         """Snapshot table → the bytes that it takes up in the warehouse."""

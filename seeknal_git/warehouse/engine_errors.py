@@ -10,8 +10,9 @@ from pathlib import Path
 import duckdb
 
 from seeknal_git.errors import WarehouseBusy, WarehouseError
+from seeknal_git.sql.addresses import hidden
 from seeknal_git.sql.engine import Overtaken, SqlError, engine_words
-from seeknal_git.warehouse.location import Lake, Location, without_password
+from seeknal_git.warehouse.location import Lake, Location
 
 _LOCKED = "Could not set lock"
 _MOST_OF_A_COMMAND = 60
@@ -85,13 +86,13 @@ def translated(exc: duckdb.Error, place: Location | None) -> WarehouseError:
 
 
 def _of_lake(text: str, lake: Lake) -> WarehouseError:
-    text = without_password(text)
+    text = hidden(text)
     if _LOCKED in text:
         return _busy(text, lake.file)
     if "Unable to connect" in text or "Failed to attach" in text:
         return WarehouseError(
             f"The warehouse {lake} cannot be reached: {text}",
-            "Look whether its database is up, and whether you may log in: seeknal doctor",
+            "Start its database, or correct the address and the login.",
         )
     if "DATA_PATH parameter" in text:
         return WarehouseError(
@@ -101,7 +102,7 @@ def _of_lake(text: str, lake: Lake) -> WarehouseError:
     if "version mismatch" in text.lower() or "AUTOMATIC_MIGRATION" in text:
         return WarehouseError(
             f"The warehouse {lake} is in another version of the lake's format: {text}",
-            "Install the DuckDB that the team uses: seeknal doctor says which one this is.",
+            f"Install the DuckDB that the team uses: this is {duckdb.__version__}.",
         )
     return WarehouseError(f"The warehouse {lake} cannot be used: {text}")
 

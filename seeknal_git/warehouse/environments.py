@@ -119,5 +119,4 @@ def _deleted(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[Foreig
     if schema != "main" and catalog.is_empty(connection, schema):
         connection.execute(f"DROP SCHEMA IF EXISTS {qualified(WAREHOUSE, schema)}")
     runs.record_deletion(connection, schema)
-
     return yours

@@ -12,10 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import literal
-from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.builder import Builder
 from seeknal_git.warehouse.model.queries import relation
-from seeknal_git.warehouse.snapshots import of_table
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.model.pieces import InFiles, InPieces, Stage
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 
 
 class LakeBuilder(Builder):
-    _create = "CREATE TABLE IF NOT EXISTS"
-
     def build_pieces(
         self, order: InPieces, confirm: Callable[[], None] = lambda: None
     ) -> Snapshot | Stage:
@@ -45,9 +41,3 @@ class LakeBuilder(Builder):
         text = literal(f"pieces after {max(numbers, default=0)}")
         with self._undone_if_it_fails():
             self._connection.execute(f"COMMENT ON TABLE {relation(order.store.table)} IS {text}")
-
-    def _made_by_others(self, table: str) -> Snapshot:
-        found = of_table(self._connection, table)
-        if found is None:
-            raise SqlError(f"{relation(table)} is there, and nobody has recorded it")
-        return found

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
-from seeknal_git.names import WAREHOUSE, literal, qualified
+from seeknal_git.names import STATE, WAREHOUSE, literal, qualified
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.engine_errors import is_conflict
 from seeknal_git.warehouse.guard import WITH_EXTENSIONS
-from seeknal_git.warehouse.transaction import transaction
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.model.publications import Publication
 
 T = TypeVar("T")
-FENCES = "_fences"
+_FENCES = "_fences"
 _ATTEMPTS = 5
-_LONGEST_WAIT = 0.5  # seconds before a change is begun again; half as long the first time
+_LONGEST_WAIT = 0.5  # seconds before a change is begun again
 
 
 class LakeCatalog(Catalog):
@@ -31,16 +30,20 @@ class LakeCatalog(Catalog):
 
     def change(self, action: Callable[[], T]) -> T:
         """Also again if somebody else has committed first, from the beginning."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, _ATTEMPTS):
             try:
-                with transaction(self.connection):
-                    return action()
+                return super().change(action)
             except duckdb.Error as exc:
-                if not is_conflict(exc) or attempt == _ATTEMPTS:
+                if not is_conflict(exc):
                     raise
             self.forget()
             time.sleep(random.uniform(0, _LONGEST_WAIT) * attempt / _ATTEMPTS)
-        raise AssertionError
+        return super().change(action)
+
+    def keep_publications_out(self) -> None:
+        """Each publication appends a row to this table, and nobody may do that while another one
+        changes its comment."""
+        self.connection.execute(f"COMMENT ON TABLE {STATE}.publications IS 'gc was here'")
 
     def sign(self, publication: Publication, number: int | None) -> None:
         """Keep others from making a publication of the same number, and write the commit into the
@@ -49,11 +52,11 @@ class LakeCatalog(Catalog):
         Two who append rows are in nobody's way, also if both rows have one number. So both set the
         comment of a table, which the lake allows one of them.
         """
-        fence = qualified(WAREHOUSE, FENCES, publication.schema)
+        fence = qualified(WAREHOUSE, _FENCES, publication.schema)
         extra = {"commit": publication.commit, "branch": publication.branch, "publication": number}
         message = f"{publication.command} of {publication.branch} at {publication.commit[:12]}"
         self.connection.execute(
-            f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, FENCES)}; "
+            f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, _FENCES)}; "
             f"CREATE TABLE IF NOT EXISTS {fence} (nothing BOOLEAN); "
             f"COMMENT ON TABLE {fence} IS {literal(f'publication {number}')}; "
             f"CALL {WAREHOUSE}.set_commit_message({literal(publication.author)}, "
@@ -67,6 +70,3 @@ class LakeCatalog(Catalog):
         ).fetchall()
         found = dict(rows)  # no other schema has tables of these names
         return {table: found.get(table) or 0 for table in tables}
-
-    def tidy(self) -> None:
-        self.connection.execute("CHECKPOINT warehouse")

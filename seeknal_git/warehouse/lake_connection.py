@@ -11,26 +11,27 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import duckdb
 
+from seeknal_git.errors import WarehouseError
 from seeknal_git.files import make_private
-from seeknal_git.names import KEPT, STATE, STATE_SCHEMA, literal, quote
+from seeknal_git.names import STATE, STATE_SCHEMA, literal
 from seeknal_git.sql import extensions
+from seeknal_git.sql.outside import keep_secret
 from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
-from seeknal_git.warehouse.connection import IN_MEMORY, SETTINGS, make_folder
+from seeknal_git.sql.transaction import transaction
+from seeknal_git.warehouse.connection import IN_MEMORY, SETTINGS, kept_files, make_folder
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.engine_errors import is_conflict, is_locked, our_errors
 from seeknal_git.warehouse.inspection import inspected, listed
 from seeknal_git.warehouse.lake_catalog import LakeCatalog
-from seeknal_git.warehouse.location import Lake
+from seeknal_git.warehouse.location import SQLITE, Lake
 from seeknal_git.warehouse.owner import Owner, claim, need_own
 from seeknal_git.warehouse.shared_engine import shared_engine
 from seeknal_git.warehouse.state_tables import STATE_FORM, STATE_TABLES
-from seeknal_git.warehouse.transaction import transaction
+from seeknal_git.warehouse.turns import RETRY_SECONDS, files_of
 
-_RETRY_SECONDS = 0.1
 # A lake tries a commit again by itself if nobody is in its way. Many commit at once, and each wait
 # is longer than the one before: so there are more tries than its own ten, and shorter waits.
 _RETRIES = (
@@ -38,6 +39,7 @@ _RETRIES = (
     "SET ducklake_retry_backoff = 1.1"
 )
 _SPILL = "spill"
+_OF_SQLITE = ("-journal", "-wal", "-shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def opened(
     with our_errors(lake), closing(duckdb.connect(":memory:")) as connection:
         visit = _Visit(lake, owner, read_only, deadline, _with_own(reach, lake, owner))
         tables = _entered(connection, visit)
-        yield LakeCatalog(connection, tables, _kept_files(owner))
+        yield LakeCatalog(connection, tables, kept_files(owner))
 
 
 @contextmanager
@@ -80,18 +82,17 @@ def opened_for_state(
         return
     place = f"{lake.catalog} {lake.data} {lake.schema}"
     with our_errors(lake), shared_engine("", place) as connection:
-        kind = _attached_kind(connection)
-        if kind == "ducklake":  # it was inspected when it was attached
-            tables = listed(connection)
-        elif kind is None:
-            visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
-            tables = _entered(connection, visit)
-        if kind in ("ducklake", None):
-            yield LakeCatalog(connection, tables, _kept_files(owner))
-            return
-    # There was no lake at the first look, and a closed engine attaches none.
-    with opened(lake, owner, read_only=True, deadline=deadline) as catalog:
-        yield catalog
+        visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
+        match _attached_kind(connection):
+            case None:
+                tables = _entered(connection, visit)
+            case "ducklake":  # it was inspected when it was attached
+                tables = listed(connection)
+            case _:  # there was no lake at the first look, and a closed engine attaches none
+                with opened(lake, owner, read_only=True, deadline=deadline) as catalog:
+                    yield catalog
+                return
+        yield LakeCatalog(connection, tables, kept_files(owner))
 
 
 def _attached_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
@@ -105,12 +106,14 @@ def _attached_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
 def _with_own(reach: Reach, lake: Lake, owner: Owner | None) -> Reach:
     """A reach with the lake's own places, the kept files of the clone, and a folder to spill
     to."""
-    kept, spill = _kept_files(owner), reach.spill
+    kept, spill = kept_files(owner), reach.spill
     if spill is None and owner is not None:
         spill = owner.private / _SPILL
         make_private(spill)
     folders = [folder for folder in (kept, lake.folder) if folder]
-    files = [lake.file, *_logs(lake.file)] if lake.file else []
+    files = [] if lake.file is None else files_of(lake.file)
+    if lake.file is not None and lake.catalog.startswith(SQLITE):
+        files += [lake.file.with_name(f"{lake.file.name}{ending}") for ending in _OF_SQLITE]
     addresses = [] if lake.folder else [lake.data]
     return replace(
         reach,
@@ -121,15 +124,6 @@ def _with_own(reach: Reach, lake: Lake, owner: Owner | None) -> Reach:
     )
 
 
-def _logs(file: Path) -> list[Path]:
-    endings = (".wal", ".wal.checkpoint", ".wal.recovery", "-journal", "-wal", "-shm")
-    return [file.with_name(f"{file.name}{ending}") for ending in endings]
-
-
-def _kept_files(owner: Owner | None) -> Path | None:
-    return owner.private / KEPT if owner else None
-
-
 def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, list[str]]:
     """Attach a lake and close the engine. Returns its tables: schema, in lower case → names."""
     lake, owner = visit.lake, visit.owner
@@ -137,11 +131,10 @@ def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, 
     extensions.load(connection, ["ducklake", *lake.extensions])
     connection.execute(_RETRIES)
     for secret in lake.secrets:
-        values = "".join(f", {word} {literal(text)}" for word, text in secret.options.items())
-        connection.execute(
-            f"CREATE TEMPORARY SECRET {quote(secret.name)} (TYPE {secret.type}{values})"
-        )
+        keep_secret(connection, secret, secret.name)
     is_there = _attached(connection, visit)
+    if is_there and lake.format:
+        _need_format(connection, lake)
     connection.execute(confinement(None, visit.reach))
     if not is_there:
         return {}
@@ -154,6 +147,19 @@ def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, 
     return tables
 
 
+def _need_format(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Raise WarehouseError if a lake is in another version of the format than expected."""
+    rows = connection.execute(
+        "SELECT value FROM ducklake_options('warehouse') WHERE option_name = 'version'"
+    ).fetchall()
+    if rows != [(lake.format,)]:
+        raise WarehouseError(
+            f"The warehouse {lake} is in version {rows[0][0]} of the lake's format, and "
+            f"`warehouse.format` says {lake.format}.",
+            "Install the DuckDB that writes that version, or correct the setting.",
+        )
+
+
 def _looked_at(
     connection: duckdb.DuckDBPyConnection, lake: Lake, owner: Owner | None
 ) -> dict[str, list[str]]:
@@ -161,7 +167,7 @@ def _looked_at(
     tables = inspected(connection, lake, writing=False)
     state = {table.lower() for table in tables.get(STATE_SCHEMA, ())}
     if not state:
-        connection.execute(f"{IN_MEMORY}; {STATE_TABLES}")
+        _be_empty(connection)
         return {}
     if owner is not None:
         need_own(connection, lake, owner)
@@ -172,7 +178,7 @@ def _attached(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> bool:
     """Attach a lake; False if there is none, and an empty warehouse in memory is in its place."""
     lake, text = visit.lake, _attaching(visit)
     if visit.read_only and lake.file is not None and not lake.file.exists():
-        connection.execute(f"{IN_MEMORY}; {STATE_TABLES}")
+        _be_empty(connection)
         return False
     if not visit.read_only:
         for folder in (lake.folder, lake.file.parent if lake.file else None):
@@ -184,11 +190,16 @@ def _attached(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> bool:
             return True
         except duckdb.Error as exc:
             if visit.read_only and _is_absent(exc):
-                connection.execute(f"{IN_MEMORY}; {STATE_TABLES}")
+                _be_empty(connection)
                 return False
             if not (is_locked(exc) or is_conflict(exc)) or not visit.deadline.left:
                 raise
-            time.sleep(_RETRY_SECONDS)
+            time.sleep(RETRY_SECONDS)
+
+
+def _be_empty(connection: duckdb.DuckDBPyConnection) -> None:
+    """Attach an empty warehouse in memory, in place of a lake that is not there."""
+    connection.execute(f"{IN_MEMORY}; {STATE_TABLES}")
 
 
 def _attaching(visit: _Visit) -> str:

@@ -7,26 +7,15 @@ password in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from seeknal_git.sql.addresses import Address, hidden
+
 # The databases that may hold the catalog of a lake, as its address begins.
 POSTGRES, SQLITE = "postgres:", "sqlite:"
 _SCHEME = re.compile(r"[a-z][a-z0-9+]+://")
-# A password as libpq writes it, in words or in an address.
-_PASSWORD = re.compile(r"(?i)\b(password|sslpassword|passfile)\s*=\s*('(?:[^'\\]|\\.)*'|\S+)")
-_PASSWORD_IN_ADDRESS = re.compile(r"(//[^:/@\s]+):[^@/\s]*@")
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A way to log in at an object store. options: the engine's word for each value."""
-
-    name: str
-    type: str
-    options: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +27,8 @@ class Lake:
     data: str  # a folder, or an address such as s3://bucket/lake/
     schema: str = ""  # of the catalog's tables in PostgreSQL
     format: str = ""  # the version of the lake's format that is expected; any if empty
-    secrets: tuple[Secret, ...] = field(default=(), repr=False, compare=False)
+    # how to log in at an object store
+    secrets: tuple[Address, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def is_shared(self) -> bool:
@@ -65,7 +55,7 @@ class Lake:
         return None if _SCHEME.match(self.data) else Path(self.data)
 
     def __str__(self) -> str:
-        place = f"ducklake:{without_password(self.catalog)}"
+        place = f"ducklake:{hidden(self.catalog)}"
         return f"{place} (schema {self.schema})" if self.schema else place
 
 
@@ -82,12 +72,3 @@ def files_of(location: Location) -> tuple[list[Path], list[Path]]:
 def exists(location: Location) -> bool:
     """Whether there may be a warehouse: only opening a lake tells whether it is there."""
     return not isinstance(location, Path) or location.exists()
-
-
-def without_password(text: str) -> str:
-    """The address of a database, to be shown.
-
-    >>> without_password("dbname=lake password=secret host=db")
-    'dbname=lake password=… host=db'
-    """
-    return _PASSWORD_IN_ADDRESS.sub(r"\1:…@", _PASSWORD.sub(r"\1=…", text))

@@ -109,7 +109,7 @@ class PublicationRecords(protocol.Publications):
     def _records(self, schema: str, most: str = "") -> list[Record]:
         rows = self.connection.execute(
             "SELECT id, commit_id, author, command, published_at, seconds, merged, restores, "
-            f"built, reused, removed, base, publisher, clone, edited, reason, warnings "
+            "built, reused, removed, base, publisher, clone, edited, reason, warnings "
             f"FROM {of_living('publications')} WHERE schema_name = $1 "
             f"ORDER BY id DESC {most}",
             [schema],

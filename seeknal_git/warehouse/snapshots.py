@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import STATE
+from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse import pieces, protocol, unused_pieces, unused_tables
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.forms import (
@@ -23,6 +24,7 @@ from seeknal_git.warehouse.forms import (
 )
 from seeknal_git.warehouse.model.clock import now
 from seeknal_git.warehouse.model.pieces import Piece, Store
+from seeknal_git.warehouse.model.queries import relation
 from seeknal_git.warehouse.model.snapshots import Audit, Part, Snapshot
 from seeknal_git.warehouse.model.unused import Rules, Unnamed, UnusedPieces
 from seeknal_git.warehouse.state_tables import insert, with_later_columns
@@ -139,11 +141,11 @@ class SnapshotTables(protocol.Snapshots):
         return unused_pieces.unused(self.connection, rules)
 
     def drop_pieces(self, pieces: Sequence[UnusedPieces]) -> None:
-        self.catalog.change(partial(unused_pieces.drop, self.connection, pieces))
+        self.catalog.change(partial(unused_pieces.drop, self.catalog, pieces))
         self.catalog.tidy()
 
     def drop(self, tables: Sequence[str]) -> None:
-        self.catalog.change(partial(unused_tables.drop_tables, self.connection, tables))
+        self.catalog.change(partial(unused_tables.drop_tables, self.catalog, tables))
         self.catalog.dropped(tables)
         self.catalog.tidy()
 
@@ -160,14 +162,16 @@ def _snapshot(row: Sequence[Any], folder: Path | None) -> Snapshot:
     )
 
 
-def of_table(connection: duckdb.DuckDBPyConnection, table: str) -> Snapshot | None:
-    """The snapshot of a table, by its last record; None if there is none."""
+def need_snapshot(connection: duckdb.DuckDBPyConnection, table: str) -> Snapshot:
+    """The snapshot of a table that is there, by its last record. Raises SqlError."""
     rows = connection.execute(
         f"SELECT {', '.join(_FIELDS.values())} FROM {with_later_columns('snapshots')} "
         "WHERE table_name = $1 ORDER BY number DESC LIMIT 1",
         [table],
     ).fetchall()
-    return _snapshot(rows[0], None) if rows else None
+    if not rows:
+        raise SqlError(f"{relation(table)} is there, and nobody has recorded it: drop it")
+    return _snapshot(rows[0], None)
 
 
 def record_snapshots(

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.names import SNAPSHOTS, STATE, WAREHOUSE, qualified
+from seeknal_git.sql.transaction import transaction
 from seeknal_git.warehouse.aside_state import ADDED, ROW, WRITTEN, own_rows, stamp_in, tables_in
 from seeknal_git.warehouse.connection import attach_file
 from seeknal_git.warehouse.deadline import NO_WAIT
 from seeknal_git.warehouse.state_tables import TABLES_OF_VIEW
-from seeknal_git.warehouse.transaction import transaction
 from seeknal_git.warehouse.turns import Turn
 
 if TYPE_CHECKING:

@@ -24,6 +24,8 @@ from seeknal_git.warehouse.state_tables import with_later_columns
 if TYPE_CHECKING:
     import duckdb
 
+    from seeknal_git.warehouse.catalog import Catalog
+
 _RANGE = re.compile(rf"{NUMBER} BETWEEN (\d+) AND (\d+)(?: OR )?")
 _LIST = re.compile(rf"{NUMBER} IN \(([\d, ]+)\)")
 _GONE = "_gone"  # after the name of a table, in the record of a snapshot or a publication
@@ -49,9 +51,12 @@ def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[UnusedPi
     return list(found.values())
 
 
-def drop(connection: duckdb.DuckDBPyConnection, pieces: Sequence[UnusedPieces]) -> None:
+def drop(known: Catalog, pieces: Sequence[UnusedPieces]) -> None:
     """Delete pieces, their records, and those of snapshots that need them. The record of an
-    unstable snapshot stays, and names a table that is not there."""
+    unstable snapshot stays, and names a table that is not there. Raises WarehouseError if an
+    environment shows one of them by now."""
+    connection, gone = known.connection, {one.table: one.numbers for one in pieces}
+    unused_tables.need_unshown(known, lambda published: _reads_one_of(published.query, gone))
     for one in pieces:
         chosen = is_among(NUMBER, one.numbers)
         connection.execute(f"DELETE FROM {relation(one.table)} WHERE {chosen}")
@@ -60,7 +65,6 @@ def drop(connection: duckdb.DuckDBPyConnection, pieces: Sequence[UnusedPieces]) 
             "(SELECT unnest($2::BIGINT[]))",
             [one.table, list(one.numbers)],
         )
-    gone = {one.table: one.numbers for one in pieces}
     rows = connection.execute(
         f"SELECT rowid, query, reads FROM {STATE}.snapshots WHERE query IS NOT NULL"
     ).fetchall()

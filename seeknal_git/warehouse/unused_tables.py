@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from seeknal_git.errors import WarehouseError
 from seeknal_git.names import SNAPSHOTS, STATE
 from seeknal_git.warehouse import catalog
 from seeknal_git.warehouse.histories import tables_of_histories
@@ -253,9 +254,28 @@ def readers(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
     ]
 
 
-def drop_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
+def need_unshown(known: Catalog, is_needed: Callable[[Published], bool]) -> None:
+    """Raise WarehouseError if an environment shows a view that is needed: somebody published it
+    since its tables were found to be nobody's. Nobody publishes until the transaction ends."""
+    known.keep_publications_out()
+    schemas = known.connection.execute(
+        f"SELECT DISTINCT schema_name FROM {of_living('environments')}"
+    ).fetchall()
+    for (schema,) in schemas:
+        for published in shown(known.connection, schema).values():
+            if is_needed(published):
+                raise WarehouseError(
+                    f"Somebody published {schema}.{published.view or published.node} in the "
+                    "meantime, and its tables stay.",
+                    "Run the same command again.",
+                )
+
+
+def drop_tables(known: Catalog, tables: Sequence[str]) -> None:
     """Drop snapshot tables and their records, and the records of views over them; the record of an
-    unstable one stays."""
+    unstable one stays. Raises WarehouseError if an environment shows one of them by now."""
+    connection = known.connection
+    need_unshown(known, lambda published: not {*tables}.isdisjoint(published.tables))
     connection.execute("; ".join(f"DROP TABLE IF EXISTS {relation(table)}" for table in tables))
     connection.execute(
         f"DELETE FROM {STATE}.snapshots WHERE NOT coalesce(unstable, true) "

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 
 import pytest
 
+from seeknal_git.build import publish
+from seeknal_git.build.work import Work
+from seeknal_git.warehouse.protocol import Warehouse
+from seeknal_git.warehouse.snapshots import SnapshotTables
 from tests.conftest import Repo
 from tests.lake.conftest import LakeRepo
 from tests.servers import Postgres
@@ -114,6 +119,58 @@ def test_a_server_that_is_down_is_told_without_a_password(repo: Repo) -> None:
     told = repo.seeknal("run", code=1)
     assert "cannot be reached" in told.err or "duckdb-extension-ducklake" in told.err
     assert "geheim" not in told.out + told.err
+
+
+def test_a_run_publishes_over_nobody_s_release(
+    lake: LakeRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.seeknal("run")
+    lake.replace("seeknal/transforms/daily.yml", "sum(amount) AS total", DOUBLED)
+    lake.commit("Double")
+    look, said = publish.need_places, list[str]()
+
+    def look_while_somebody_runs(warehouse: Warehouse, work: Work) -> None:
+        look(warehouse, work)
+        if not said:
+            said.append(lake.seeknal("run", subprocess=True).out)
+
+    monkeypatch.setattr(publish, "need_places", look_while_somebody_runs)
+    told = lake.seeknal("run", code=1)
+    assert "Somebody else published main in the meantime" in told.err
+    assert said
+    assert answer(lake) == [60, 140]
+    assert len(lake.ask("FROM _seeknal.snapshots WHERE node = 'transform.daily'")) == 2
+    lake.seeknal("run")
+    assert answer(lake) == [60, 140]
+
+
+def test_gc_drops_nothing_that_is_published_meanwhile(
+    lake: LakeRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.seeknal("run")
+    lake.git("switch", "--quiet", "-c", "back")
+    lake.replace("seeknal/transforms/daily.yml", "sum(amount) AS total", DOUBLED)
+    lake.commit("Double")
+    lake.seeknal("run")
+    lake.git("switch", "--quiet", "main")
+    lake.seeknal("env", "delete", "back")
+    drop = SnapshotTables.drop
+
+    def drop_while_somebody_runs(tables: SnapshotTables, names: Sequence[str]) -> None:
+        assert names, "nobody needs the table any more"
+        lake.seeknal("run", "--env", "back", subprocess=True)
+        drop(tables, names)
+
+    monkeypatch.setattr(SnapshotTables, "drop", drop_while_somebody_runs)
+    assert "in the meantime" in lake.seeknal("gc", "--yes", code=1).err
+    assert answer(lake, "--env", "back") == [60, 140]
+
+
+def test_a_lake_of_another_format_is_refused(lake: LakeRepo) -> None:
+    lake.seeknal("run")
+    lake.replace("seeknal_project.yml", "type: ducklake", 'type: ducklake, format: "9.9"')
+    lake.commit("Another format")
+    assert "`warehouse.format` says 9.9" in lake.seeknal("run", code=1).err
 
 
 def test_two_machines_that_build_at_once_lose_nothing(lake: LakeRepo) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The file of an exposure."""
+    """The file of an exposure, or a table elsewhere."""
 
     node: str
     snapshot: str  # the exposure's id; "" once no exposure writes the file, or while it is replaced
@@ -18,6 +18,11 @@ class Delivery:
     table: str | None  # the snapshot table that was written
     definition: Mapping[str, Any] | None  # the exposure's
     content: str | None = None  # a hash of the file; None until it is written
+
+    @property
+    def target(self) -> Mapping[str, Any] | None:
+        """The place that it was delivered to, if that is no file of the project."""
+        return (self.definition or {}).get("target")
 
 
 @dataclass(frozen=True, slots=True)
