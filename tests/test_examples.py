@@ -288,7 +288,7 @@ def test_an_example_of_a_source_is_refused(project: Repo) -> None:
     text = project.read("seeknal/sources/orders.yml")
     project.write("seeknal/sources/orders.yml", f"{text}examples: [{{name: a, expect: []}}]\n")
     said = project.seeknal("validate", code=1).err
-    assert "a source reads files, so it has no example" in said
+    assert "a source reads raw data, so it has no example" in said
 
 
 def test_an_example_that_held_is_not_tried_again_until_something_moves(project: Repo) -> None:

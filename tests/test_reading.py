@@ -308,13 +308,13 @@ def test_git_that_checks_out_another_branch_under_a_run_changes_nothing(
 def test_raw_data_that_moved_while_a_run_waited_is_bound_again(
     repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seeknal_git.build import hold
+    from seeknal_git.build import aside
 
     file = make_raw(repo)
     repo.seeknal("run")
     repo.write("seeknal/u.yml", "kind: transform\nname: u\ntransform: SELECT * FROM transform.t\n")
     with meanwhile(
-        monkeypatch, hold, "open_warehouse", lambda: file.write_text("id,n,more\n1,1,x\n")
+        monkeypatch, aside, "open_for_state", lambda: file.write_text("id,n,more\n1,1,x\n")
     ):
         repo.seeknal("run")
     assert repo.numbers("SELECT more FROM t") == [("x",)]

@@ -101,7 +101,7 @@ def test_path_and_format_of_a_file_may_stand_beside_params(shop: Repo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "hint"), [("fiel", "Did you mean file?"), ("queue", "It is file, or")]
+    ("word", "hint"), [("fiel", "Did you mean file?"), ("queue", "it is file, postgresql,")]
 )
 def test_an_unknown_type_is_refused(shop: Repo, word: str, hint: str) -> None:
     shop.write("seeknal/exposures/x.yml", f"kind: exposure\nname: x\ntype: {word}\n")

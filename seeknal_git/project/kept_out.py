@@ -3,7 +3,7 @@ run, or over secrets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from seeknal_git.errors import Problem, ProjectError
@@ -24,8 +24,9 @@ def kept_out(workspace: Workspace, tree: Tree) -> tuple[Problem, ...]:
     entries = sorted({*tree.files, *tree.links, *tree.modules})
     found: dict[str, list[str]] = {}
     configured = workspace.settings.warehouse
-    path = _warehouse(configured) if isinstance(configured, str) else ""
-    for entry, name in _matched(entries, path):
+    named = (configured,) if isinstance(configured, str) else configured.paths
+    places = [place for place in map(_place, named) if place]
+    for entry, name in _matched(entries, places):
         found.setdefault(name, []).append(entry)
     return tuple(_problem(name, tracked) for name, tracked in found.items())
 
@@ -36,8 +37,8 @@ def need_kept_out(workspace: Workspace, tree: Tree) -> None:
         raise ProjectError(wrong)
 
 
-def _warehouse(configured: str) -> str:
-    """The warehouse's path below the project's folder; empty if it is not there."""
+def _place(configured: str) -> str:
+    """A path of the warehouse below the project's folder; empty if it is not there."""
     path = PurePosixPath(configured)
     parts = [part for part in path.parts if part != "."]
     return (
@@ -47,14 +48,14 @@ def _warehouse(configured: str) -> str:
     )
 
 
-def _matched(entries: Iterable[str], warehouse: str) -> Iterator[tuple[str, str]]:
+def _matched(entries: Iterable[str], places: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Each entry that must not be there, and the top folder or the name that says why."""
     for entry in entries:
         top = entry.casefold().partition("/")[0]
         if top in _NAMES:
             yield entry, top
-        elif warehouse and in_the_way(entry, warehouse):
-            yield entry, warehouse
+        elif place := next((place for place in places if in_the_way(entry, place)), None):
+            yield entry, place
 
 
 def _problem(name: str, tracked: list[str]) -> Problem:

@@ -30,6 +30,12 @@ class LakeSettings:
     format: str = ""
     secrets: tuple[str, ...] = ()  # the connections of `profiles.yml` that open its places
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Its catalog and its data, if they are paths."""
+        catalog = self.catalog.removeprefix("sqlite:")
+        return tuple(place for place in (catalog, self.data) if ":" not in place)
+
     def __str__(self) -> str:
         given = {"type": "ducklake", **asdict(self)}
         return f"{{{', '.join(f'{key}: {value}' for key, value in given.items() if value)}}}"

@@ -109,6 +109,17 @@ def test_a_mistake_in_the_setting_is_told_with_its_line(
     assert message in told.err, told.err
 
 
+def test_rows_that_git_tracks_are_told(repo: Repo) -> None:
+    repo.write(
+        "seeknal_project.yml",
+        "name: empty\nwarehouse: {type: ducklake, catalog: sqlite:mine/c.sqlite, data: mine/rows}\n",
+    )
+    repo.write("mine/rows/main/a.parquet", "")
+    repo.commit("A lake")
+    told = repo.seeknal("validate", code=None)
+    assert "git tracks mine/rows/main/a.parquet" in told.out + told.err
+
+
 def test_a_server_that_is_down_is_told_without_a_password(repo: Repo) -> None:
     repo.write(
         "seeknal_project.yml",
