@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seeknal_git.build.compute import reads_row_ids
+from seeknal_git.build.options import Options
 from seeknal_git.build.progress import Progress
 from seeknal_git.build.work import Work
 
@@ -44,9 +45,14 @@ def split(work: Work) -> tuple[Work, Work]:
         if any(map(reads_row_ids, texts)):
             later.add(node)
     if not later:
-        return work, _of(work, set())
+        return work, nothing_of(work)
     later |= graph.downstream(later)
     return _of(work, {*graph.members} - later), _of(work, later)
+
+
+def nothing_of(work: Work) -> Work:
+    """A work with nothing to build or to check."""
+    return _of(work, set())
 
 
 def _of(work: Work, nodes: set[str]) -> Work:
@@ -75,6 +81,11 @@ def tables_read(work: Work) -> Iterator[str]:
         newest = inventory.histories.newest.get(node) if inventory.histories else None
         if newest:
             yield from newest.tables
+
+
+def with_made(options: Options, before: Ahead | None) -> Options:
+    """The options of a run that begins again, which uses all that it has built."""
+    return options if before is None else replace(options, made={**options.made, **before.made})
 
 
 def continued(work: Work, before: Ahead | None) -> tuple[Work, Progress]:

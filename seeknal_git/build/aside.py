@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seeknal_git.build.ahead import Ahead, continued, split, tables_read
+from seeknal_git.build.ahead import Ahead, continued, split, tables_read, with_made
 from seeknal_git.build.execute import execute
-from seeknal_git.build.hold import Prepared, is_current, reach_of_run, work_of
+from seeknal_git.build.hold import Prepared, is_current, reach_of_run, record_end, work_of
 from seeknal_git.build.progress import Report
 from seeknal_git.build.publish import need_places
 from seeknal_git.build.work import Work
@@ -35,9 +34,7 @@ class Builder:
         `hold.held`.
         """
         workspace, is_new = prepared.workspace, not self.file.exists()
-        if before is not None:
-            options = replace(prepared.options, made={**prepared.options.made, **before.made})
-            prepared = replace(prepared, options=options)
+        prepared = replace(prepared, options=with_made(prepared.options, before))
         path, marks, until = self.path, workspace.marks, workspace.until
         with open_for_state(path, marks, until) as warehouse:
             if not is_current(prepared, warehouse):
@@ -61,7 +58,8 @@ class Builder:
             except (SeeknalError, KeyboardInterrupt) as exc:
                 broken = exc
         if broken is not None:
-            self._record(prepared, broken)
+            with suppress(WarehouseError), open_warehouse(path, marks) as warehouse:
+                record_end(warehouse, prepared, self.command, broken)
             raise broken
         return ahead
 
@@ -69,20 +67,6 @@ class Builder:
         if work.layers:
             aside.read(tables_read(work))
             execute(aside, work, self.report, ahead.progress)
-
-    def _record(self, prepared: Prepared, exc: SeeknalError | KeyboardInterrupt) -> None:
-        """Write down that a run ended before it could publish, unless somebody holds the
-        warehouse."""
-        run_id, status, message = uuid.uuid4().hex, "failed", str(exc)
-        if isinstance(exc, KeyboardInterrupt):
-            status, message = "interrupted", "it was interrupted"
-        workspace = prepared.workspace
-        with (
-            suppress(WarehouseError),
-            open_warehouse(self.path, workspace.marks) as warehouse,
-        ):
-            warehouse.runs.begin(run_id, prepared.environment.schema, self.command)
-            warehouse.runs.end(run_id, status, message)
 
 
 def is_worth_it(work: Work) -> bool:

@@ -3,6 +3,7 @@ whether it is still what was asked for."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from seeknal_git.build.work import Work, work_out
 from seeknal_git.environments.environment import Environment
 from seeknal_git.environments.production import recorded
 from seeknal_git.environments.revision import Revision
-from seeknal_git.errors import FileFault, UsageError, some
+from seeknal_git.errors import FileFault, SeeknalError, UsageError, some
 from seeknal_git.names import WRITING, of_option
 from seeknal_git.project.data_versions import contents_of
 from seeknal_git.project.load import Loaded
@@ -125,6 +126,17 @@ def reach_of_run(prepared: Prepared) -> Reach:
     if prepared.loaded.graph.structure.python:
         folders.append(exchange(prepared.workspace.repository))
     return Reach(raw.files, folders)
+
+
+def record_end(
+    warehouse: Warehouse, prepared: Prepared, command: str, exc: SeeknalError | KeyboardInterrupt
+) -> None:
+    """Write down that a run ended before it could publish."""
+    run_id, status, message = uuid.uuid4().hex, "failed", str(exc)
+    if isinstance(exc, KeyboardInterrupt):
+        status, message = "interrupted", "it was interrupted"
+    warehouse.runs.begin(run_id, prepared.environment.schema, command)
+    warehouse.runs.end(run_id, status, message)
 
 
 def is_current(prepared: Prepared, warehouse: Warehouse) -> bool:

@@ -17,6 +17,7 @@ from seeknal_git.errors import FileFault, WarehouseBusy
 from seeknal_git.project.loads_in_use import remember_loads
 from seeknal_git.sql.sandbox import Reach
 from seeknal_git.warehouse.deadline import Deadline
+from seeknal_git.warehouse.location import Lake
 from seeknal_git.warehouse.opening import (
     beside,
     open_warehouse,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _ATTEMPTS = 10
 # A run that built beside the warehouse waits at least this long to publish.
 _PATIENCE_SECONDS = 5.0
+# A publication of a lake takes longer: each of its statements asks a server.
+_LEASE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Held:
     warehouse: Warehouse
     ahead: Ahead | None = None  # None if it builds in place
     started: float = 0.0  # by the monotonic clock
-    after: int | None = None  # the environment's last publication, where others may make one
+    after: int | None = None  # the last publication of a lake's environment
 
     @property
     def work(self) -> Work:
@@ -56,20 +59,25 @@ class Held:
 @contextmanager
 def held(prepared: Prepared, command: str, report: Report) -> Iterator[Held]:
     """Build beside the warehouse, then hold it, and have the run prepared on the state that it
-    finds there. A warehouse that does not exist yet is built in place.
+    finds there. A warehouse that does not exist yet is built in place. A lake is never locked: the
+    run has the lease of its environment.
 
     Raises WarehouseBusy; UsageError if another branch was checked out while this one waited; and
     GitError if production would lose a release of another clone.
     """
     started = time.monotonic()
     location = prepared.workspace.warehouse_location
-    if isinstance(location, Path) and location.exists():  # a lake is never locked
+    if isinstance(location, Lake):
+        with _held_with_lease(prepared, command, report) as run_:
+            yield replace(run_, started=started)
+            return
+    if location.exists():
         with _held_after_building(prepared, location, command, report) as found:
             if found:
                 yield replace(found, started=started)
                 return
-    with _held_in_place(prepared) as found:
-        yield replace(found, started=started)
+    with _held_in_place(prepared) as run_:
+        yield replace(run_, started=started)
 
 
 @contextmanager
@@ -101,17 +109,60 @@ def _held_in_place(prepared: Prepared) -> Iterator[Held]:
         with open_warehouse(
             location, prepared.workspace.marks, deadline=prepared.workspace.until, reach=reach
         ) as warehouse:
-            last = warehouse.publications.last(prepared.environment.schema)
             if is_current(prepared, warehouse):
                 # Somebody else may have released while we waited.
-                if prepared.environment.is_production and not prepared.options.force:
-                    refuse_to_lose(prepared.workspace, warehouse)
-                yield Held(prepared, warehouse, after=last.id if last else 0)
+                _need_releases(prepared, warehouse)
+                yield Held(prepared, warehouse)
                 _remember(prepared, warehouse)
                 return
         prepared = prepared.request.prepared(prepared.workspace)
-    raise FileFault(
-        "The branch, or its raw data, keeps changing.",
+    raise _unsettled()
+
+
+@contextmanager
+def _held_with_lease(prepared: Prepared, command: str, report: Report) -> Iterator[Held]:
+    """Build in a lake, then wait for those who publish the same environment. If they did so since
+    it was looked at, begin again: all that is built is used."""
+    from seeknal_git.build import in_lake
+
+    workspace, schema, ahead = prepared.workspace, prepared.environment.schema, None
+    for _ in range(_ATTEMPTS):
+        with open_warehouse(
+            workspace.warehouse_location,
+            workspace.marks,
+            deadline=workspace.until,
+            reach=reach_of_run(prepared),
+        ) as warehouse:
+            last = _last(warehouse, schema)
+            if is_current(prepared, warehouse):
+                _need_releases(prepared, warehouse)
+                ahead = in_lake.built(warehouse, prepared, ahead, command, report)
+                with warehouse.lease(
+                    schema, Deadline.after(max(workspace.lock_timeout, _LEASE_SECONDS))
+                ):
+                    if last == _last(warehouse, schema) and is_current(prepared, warehouse):
+                        yield Held(prepared, warehouse, ahead, after=last)
+                        _remember(prepared, warehouse)
+                        return
+        prepared = prepared.request.prepared(prepared.workspace)
+    raise _unsettled()
+
+
+def _last(warehouse: Warehouse, schema: str) -> int:
+    """The number of an environment's last publication; 0 if there is none."""
+    last = warehouse.publications.last(schema)
+    return last.id if last else 0
+
+
+def _need_releases(prepared: Prepared, warehouse: Warehouse) -> None:
+    """Raise GitError if production would lose a release of another clone."""
+    if prepared.environment.is_production and not prepared.options.force:
+        refuse_to_lose(prepared.workspace, warehouse)
+
+
+def _unsettled() -> FileFault:
+    return FileFault(
+        "The branch, its raw data or its environment keeps changing.",
         "Run the same command again when it lies still.",
     )
 

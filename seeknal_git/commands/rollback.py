@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -98,13 +99,18 @@ def rollback(
         need_leave(workspace, reason, force=force)
     if not workspace.has_warehouse:
         raise never_published()
-    with open_warehouse(
-        workspace.warehouse_location,
-        workspace.marks,
-        read_only=dry_run,
-        deadline=workspace.until,
-        reach=Reach(folders=[workspace.home / WRITING]),
-    ) as warehouse:
+    with ExitStack() as stack:
+        warehouse = stack.enter_context(
+            open_warehouse(
+                workspace.warehouse_location,
+                workspace.marks,
+                read_only=dry_run,
+                deadline=workspace.until,
+                reach=Reach(folders=[workspace.home / WRITING]),
+            )
+        )
+        if not dry_run:
+            stack.enter_context(warehouse.lease(workspace.production_schema, workspace.until))
         started = time.monotonic()
         last = warehouse.publications.last(workspace.production_schema)
         done, wanted, stale = _prepared(workspace, warehouse, publication)

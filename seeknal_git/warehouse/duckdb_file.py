@@ -4,7 +4,7 @@ the address."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,6 +127,13 @@ class DuckDBFile(protocol.Warehouse):
         from seeknal_git.warehouse.taking import take
 
         return take(self._catalog, file, self.stamp)
+
+    def lease(
+        self,
+        schema: str,  # noqa: ARG002
+        deadline: Deadline,  # noqa: ARG002
+    ) -> AbstractContextManager[None]:
+        return nullcontext()  # nobody else has the file
 
     def leave(self) -> str | None:
         path = self._path

@@ -4,7 +4,7 @@ location."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from seeknal_git.sql.sandbox import NOTHING, Reach
@@ -55,6 +55,13 @@ class DuckLake(DuckDBFile):
     def takes_turns(self) -> bool:
         # Each transaction has a connection to the catalog. SQLite refuses one that has to wait.
         return isinstance(self._path, Lake) and self._path.catalog.startswith(SQLITE)
+
+    def lease(self, schema: str, deadline: Deadline) -> AbstractContextManager[None]:
+        if not (isinstance(self._path, Lake) and self._path.is_shared):
+            return nullcontext()  # of two transactions, the file of the catalog takes one
+        from seeknal_git.warehouse.lease import leased
+
+        return leased(self._path, schema, deadline)
 
     def leave(self) -> str | None:
         return ""  # others may write at any moment

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from seeknal_git.sql.statement import Columns
+    from seeknal_git.warehouse.deadline import Deadline
     from seeknal_git.warehouse.location import Location
     from seeknal_git.warehouse.model.answers import Comparison, Listener, Rows
     from seeknal_git.warehouse.model.deliveries import Changed, DeliveredPath, Delivery
@@ -462,6 +463,11 @@ class Warehouse(Protocol):
     def take(self, file: Path) -> bool:
         """Copy the tables that were built in a file of `open_aside`, with their records, in one
         transaction. False if the warehouse is not as it was then: nothing is copied."""
+        ...
+
+    def lease(self, schema: str, deadline: Deadline) -> AbstractContextManager[None]:
+        """Keep others from publishing an environment inside the block. Raises WarehouseBusy if
+        somebody else does until the deadline."""
         ...
 
     def leave(self) -> str | None:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from types import ModuleType
 
 import pytest
 
-from seeknal_git.build import publish
+from seeknal_git.build import holding, in_lake, publish
 from seeknal_git.build.work import Work
+from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
+from seeknal_git.warehouse.ducklake import DuckLake
+from seeknal_git.warehouse.lease import leased
+from seeknal_git.warehouse.location import Lake
 from seeknal_git.warehouse.protocol import Warehouse
 from seeknal_git.warehouse.snapshots import SnapshotTables
 from tests.conftest import Repo
@@ -132,27 +139,86 @@ def test_a_server_that_is_down_is_told_without_a_password(repo: Repo) -> None:
     assert "geheim" not in told.out + told.err
 
 
-def test_a_run_publishes_over_nobody_s_release(
-    lake: LakeRepo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def somebody_runs(lake: LakeRepo, patch: pytest.MonkeyPatch, where: ModuleType) -> Iterator[None]:
+    """Somebody else runs once, while a run of this process looks at places for its views."""
     lake.seeknal("run")
     lake.replace("seeknal/transforms/daily.yml", "sum(amount) AS total", DOUBLED)
     lake.commit("Double")
-    look, said = publish.need_places, list[str]()
+    look, said = where.need_places, list[str]()
 
     def look_while_somebody_runs(warehouse: Warehouse, work: Work) -> None:
         look(warehouse, work)
         if not said:
             said.append(lake.seeknal("run", subprocess=True).out)
 
-    monkeypatch.setattr(publish, "need_places", look_while_somebody_runs)
-    told = lake.seeknal("run", code=1)
-    assert "Somebody else published main in the meantime" in told.err
+    with patch.context() as context:
+        context.setattr(where, "need_places", look_while_somebody_runs)
+        yield
     assert said
     assert answer(lake) == [60, 140]
     assert len(lake.ask("FROM _seeknal.snapshots WHERE node = 'transform.daily'")) == 2
+    publications = [row["id"] for row in lake.seeknal("log", "--json").json["publications"]]
+    assert publications == [2, 1]
+
+
+def test_a_run_uses_tables_and_a_release_of_another_one(
+    lake: LakeRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with somebody_runs(lake, monkeypatch, in_lake):
+        lake.seeknal("run")
+
+
+def test_a_run_that_loses_its_lease_publishes_over_nobody_s_release(
+    lake: LakeRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DuckLake, "lease", lambda *arguments: nullcontext())
+    with somebody_runs(lake, monkeypatch, publish):
+        told = lake.seeknal("run", code=1)
+        assert "Somebody else published main in the meantime" in told.err
     lake.seeknal("run")
+
+
+def test_who_publishes_waits_for_the_lease_of_that_environment_alone(
+    lake: LakeRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.seeknal("run")
+    lake.git("switch", "--quiet", "-c", "dev")
+    lake.replace("seeknal/transforms/daily.yml", "sum(amount) AS total", DOUBLED)
+    lake.commit("Double")
+    place = Lake(lake.catalog, "")
+    with leased(place, "main", NO_WAIT):
+        lake.seeknal("run")  # of the branch
+        lake.git("switch", "--quiet", "main")
+        lake.git("merge", "--quiet", "dev")
+        with monkeypatch.context() as context:
+            context.setattr(holding, "_LEASE_SECONDS", 0.5)
+            told = lake.seeknal("promote", code=1)
+            assert "Somebody else is publishing main" in told.err
+        assert answer(lake) == [30, 70]
+        waiting = subprocess.Popen(lake.command("promote"), cwd=lake.path)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(6)
+    assert waiting.wait(60) == 0
     assert answer(lake) == [60, 140]
+
+
+def test_the_server_gives_up_the_lease_of_a_process_that_is_killed(lake: LakeRepo) -> None:
+    lake.seeknal("run")
+    code = (
+        "import sys, time; from seeknal_git.warehouse.lease import leased; "
+        "from seeknal_git.warehouse.location import Lake; "
+        "from seeknal_git.warehouse.deadline import NO_WAIT\n"
+        "with leased(Lake(sys.argv[1], ''), 'main', NO_WAIT): print('mine', flush=True); time.sleep(99)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, lake.catalog], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "mine\n"
+        holder.kill()
+    with leased(Lake(lake.catalog, ""), "main", Deadline.after(10)):
+        pass
 
 
 def test_gc_drops_nothing_that_is_published_meanwhile(
