@@ -21,7 +21,7 @@ from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.model.clock import now
 from seeknal_git.warehouse.model.environments import Foreign
 from seeknal_git.warehouse.model.histories import Version
-from seeknal_git.warehouse.model.unused import Rules, Unnamed, UnusedPieces
+from seeknal_git.warehouse.model.unused import Outdated, Rules, Unnamed, UnusedPieces
 from seeknal_git.warehouse.opening import open_for_state, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
@@ -38,6 +38,7 @@ class Garbage:
     leftovers: tuple[Path, ...] = ()
     # Schema of an expired environment → the folder of its files.
     exposures: Mapping[str, Path] = field(default_factory=dict)
+    outdated: Outdated = field(default_factory=Outdated)
     # The environments that stay.
     kept: tuple[Lifetime, ...] = ()
     # Table → why it stays.
@@ -85,7 +86,8 @@ def _collect(workspace: Workspace, only_environments: bool) -> Garbage:
         if found.pieces:
             warehouse.snapshots.drop_pieces(found.pieces)
         stuck += remove(found.leftovers)
-    return replace(found, deleted=True, stuck=tuple(dict.fromkeys(stuck)))
+        outdated = Outdated() if only_environments else warehouse.forget_outdated()
+    return replace(found, deleted=True, outdated=outdated, stuck=tuple(dict.fromkeys(stuck)))
 
 
 def _need_what_production_says(workspace: Workspace) -> None:
@@ -132,6 +134,7 @@ def _found(workspace: Workspace, warehouse: Warehouse, only_environments: bool) 
         snapshots=tuple(warehouse.snapshots.unnamed(tables)),
         pieces=tuple(warehouse.snapshots.unused_pieces(rules)),
         leftovers=tuple(left),
+        outdated=warehouse.outdated(),
         kept_tables=tables,
         histories=_without_source(workspace, warehouse),
     )

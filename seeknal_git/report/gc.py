@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import SNAPSHOTS, command_line, qualified
 from seeknal_git.report.terminal import coloured, counted, kept_views, note, out, pairs
-from seeknal_git.warehouse.model.unused import Unnamed, UnusedPieces, counted_by_reason
+from seeknal_git.warehouse.model.unused import Outdated, Unnamed, UnusedPieces, counted_by_reason
 
 if TYPE_CHECKING:
     from seeknal_git.commands.env import Deleted
@@ -28,7 +28,8 @@ _WORDS = {
 _FEW = 8  # views and tables of somebody's that are named
 
 
-def show(found: Garbage, command: str) -> None:
+def _going(found: Garbage) -> list[tuple[str, str]]:
+    """The things that go, and why or how much."""
     rows = [
         (f"environment {environment.environment.branch}", environment.why)
         for environment in found.environments
@@ -40,6 +41,13 @@ def show(found: Garbage, command: str) -> None:
     rows += [(f"snapshot {snapshot.table}", _extent(snapshot)) for snapshot in found.snapshots]
     rows += [(f"partitions of {one.node}", _extent_of_pieces(one)) for one in found.pieces]
     rows += [(f"file {_near(leftover)}", "left behind") for leftover in found.leftovers]
+    if found.outdated:
+        rows.append(("the lake's past", _extent_of_past(found.outdated)))
+    return rows
+
+
+def show(found: Garbage, command: str) -> None:
+    rows = _going(found)
     verb = "Deleted" if found.deleted else "Would delete"
     if rows:
         out(f"{verb}:")
@@ -108,7 +116,10 @@ def _summary(found: Garbage, rows: Sequence[object], command: str) -> str:
         "partition": [number for one in found.pieces for number in one.numbers],
         "file": found.leftovers,
     }
-    what = ", ".join(counted(len(part), noun) for noun, part in parts.items() if part)
+    numbers = {noun: len(part) for noun, part in parts.items()}
+    numbers["lake snapshot"] = found.outdated.lake_snapshots
+    numbers["lake file"] = found.outdated.files
+    what = ", ".join(counted(number, noun) for noun, number in numbers.items() if number)
     if found.deleted:
         return f"{what} deleted."
     return f"{what} to delete. Nothing was deleted; this does it: {command} --yes"
@@ -120,6 +131,8 @@ def as_json(found: Garbage) -> dict[str, Any]:
         "deleted": found.deleted,
         "environments": [_environment(environment) for environment in found.environments],
         "exposures": [str(exposure) for exposure in found.exposures.values()],
+        "lake_snapshots": found.outdated.lake_snapshots,
+        "lake_files": found.outdated.files,
         "not_deleted": [str(path) for path in found.stuck],
         "kept": {
             "environments": [_environment(keeping) for keeping in found.kept],
@@ -159,6 +172,12 @@ def _environment(each: Lifetime) -> dict[str, Any]:
 
 def _extent_of_pieces(each: UnusedPieces) -> str:
     return f"{counted(len(each.numbers), 'old version')}, {counted(each.rows, 'row')}"
+
+
+def _extent_of_past(past: Outdated) -> str:
+    """How much of a lake's past goes."""
+    snapshots = counted(past.lake_snapshots, "lake snapshot")
+    return f"{snapshots}, {counted(past.files, 'file')} that none of them names"
 
 
 def _extent(each: Unnamed) -> str:

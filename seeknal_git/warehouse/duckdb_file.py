@@ -16,6 +16,7 @@ from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.deliveries import DeliveryRecords
 from seeknal_git.warehouse.environments import EnvironmentViews
 from seeknal_git.warehouse.location import Lake, Location
+from seeknal_git.warehouse.model.unused import Outdated
 from seeknal_git.warehouse.publications import PublicationRecords
 from seeknal_git.warehouse.runs import RunRecords
 from seeknal_git.warehouse.snapshots import SnapshotTables
@@ -127,6 +128,11 @@ class DuckDBFile(protocol.Warehouse):
         from seeknal_git.warehouse.taking import take
 
         return take(self._catalog, file, self.stamp)
+
+    def outdated(self) -> Outdated:
+        return Outdated()
+
+    forget_outdated = outdated
 
     def lease(
         self,

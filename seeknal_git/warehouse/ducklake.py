@@ -15,6 +15,7 @@ from seeknal_git.warehouse.lake_connection import opened, opened_for_state
 from seeknal_git.warehouse.location import SQLITE, Lake, Location
 
 if TYPE_CHECKING:
+    from seeknal_git.warehouse.model.unused import Outdated
     from seeknal_git.warehouse.owner import Owner
 
 
@@ -55,6 +56,16 @@ class DuckLake(DuckDBFile):
     def takes_turns(self) -> bool:
         # Each transaction has a connection to the catalog. SQLite refuses one that has to wait.
         return isinstance(self._path, Lake) and self._path.catalog.startswith(SQLITE)
+
+    def outdated(self) -> Outdated:
+        from seeknal_git.warehouse.lake_past import outdated
+
+        return outdated(self._connection)
+
+    def forget_outdated(self) -> Outdated:
+        from seeknal_git.warehouse.lake_past import forget
+
+        return forget(self._connection)
 
     def lease(self, schema: str, deadline: Deadline) -> AbstractContextManager[None]:
         if not (isinstance(self._path, Lake) and self._path.is_shared):

@@ -64,6 +64,8 @@ class LakeCatalog(Catalog):
         )
 
     def sizes(self, tables: Sequence[str]) -> dict[str, int]:
+        if not tables:  # there may be no lake to ask
+            return {}
         rows = self.connection.execute(
             "SELECT table_name, (file_size_bytes + delete_file_size_bytes)::BIGINT "
             f"FROM ducklake_table_info({literal(WAREHOUSE)})"

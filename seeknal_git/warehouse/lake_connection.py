@@ -38,6 +38,12 @@ _RETRIES = (
     "SET ducklake_max_retry_count = 60; SET ducklake_retry_wait_ms = 20; "
     "SET ducklake_retry_backoff = 1.1"
 )
+# Rows of the state are few and many transactions write some: they lie in the catalog, where they
+# are found faster than in as many files.
+_STATE_IN_CATALOG = (
+    f"CREATE SCHEMA IF NOT EXISTS {STATE}; "
+    f"CALL warehouse.set_option('data_inlining_row_limit', 10000, schema => '{STATE_SCHEMA}')"
+)
 _SPILL = "spill"
 _OF_SQLITE = ("-journal", "-wal", "-shm")
 
@@ -83,7 +89,7 @@ def opened_for_state(
     place = f"{lake.catalog} {lake.data} {lake.schema}"
     with our_errors(lake), shared_engine("", place) as connection:
         visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
-        match _attached_kind(connection):
+        match attached_kind(connection):
             case None:
                 tables = _entered(connection, visit)
             case "ducklake":  # it was inspected when it was attached
@@ -95,7 +101,7 @@ def opened_for_state(
         yield LakeCatalog(connection, tables, kept_files(owner))
 
 
-def _attached_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
+def attached_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
     """The type of the database that is attached as the warehouse; None if there is none."""
     rows = connection.execute(
         "SELECT type FROM duckdb_databases() WHERE database_name = 'warehouse'"
@@ -238,5 +244,6 @@ def _complete_state(connection: duckdb.DuckDBPyConnection) -> None:
     wanted = {(table, column) for table, columns in STATE_FORM.items() for column in columns}
     if not wanted - set(rows):
         return
+    connection.execute(_STATE_IN_CATALOG)
     with transaction(connection):
         connection.execute(STATE_TABLES)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Warned,
     )
     from seeknal_git.warehouse.model.snapshots import Audit, AuditQuery, Blueprint, Part, Snapshot
-    from seeknal_git.warehouse.model.unused import Rules, Unnamed, UnusedPieces
+    from seeknal_git.warehouse.model.unused import Outdated, Rules, Unnamed, UnusedPieces
 
 
 class Snapshots(Protocol):
@@ -463,6 +463,14 @@ class Warehouse(Protocol):
     def take(self, file: Path) -> bool:
         """Copy the tables that were built in a file of `open_aside`, with their records, in one
         transaction. False if the warehouse is not as it was then: nothing is copied."""
+        ...
+
+    def outdated(self) -> Outdated:
+        """The part of a lake's past that may go; nothing of a file."""
+        ...
+
+    def forget_outdated(self) -> Outdated:
+        """Let that part of a lake's past go; returns what has gone."""
         ...
 
     def lease(self, schema: str, deadline: Deadline) -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ import pytest
 
 from seeknal_git.build import holding, in_lake, publish
 from seeknal_git.build.work import Work
+from seeknal_git.warehouse import lake_past
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.ducklake import DuckLake
 from seeknal_git.warehouse.lease import leased
@@ -77,6 +78,34 @@ def test_rows_lie_in_a_bucket_and_secrets_with_each_person(bucket: LakeRepo) -> 
     assert bucket.ask("SELECT sum(total) FROM main.daily") == [(100,)]
     told = bucket.seeknal("status").out
     assert "secret" not in told.lower()
+
+
+def test_gc_forgets_the_past_of_the_lake_and_deletes_its_files(
+    lake: LakeRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = lake.path / "target/lake"
+    lake.seeknal("gc")  # before there is a lake
+    lake.seeknal("run")
+    lake.git("switch", "--quiet", "-c", "dev")
+    many = "kind: transform\nname: many\ntransform: SELECT range AS n FROM range(100)\n"
+    lake.write("seeknal/transforms/many.yml", many)  # too many rows to lie in the catalog
+    lake.seeknal("run")
+    lake.git("clean", "--quiet", "--force", "seeknal")
+    lake.git("switch", "--quiet", "main")
+    lake.seeknal("env", "delete", "dev")
+    assert not list((files / "_seeknal").glob("**/*.parquet")), "rows of the state"
+    told = lake.seeknal("gc", "--yes").out
+    assert "lake" not in told, "a reader may still need all that"
+    before = set(files.glob("**/*.parquet"))
+    monkeypatch.setattr(lake_past, "LONGEST_READER", "INTERVAL 0 SECOND")
+    assert "lake snapshots, 0 files that none" in lake.seeknal("gc").out
+    assert set(files.glob("**/*.parquet")) == before
+    told = lake.seeknal("gc", "--yes").out
+    assert "1 file that none of them names" in told
+    assert len(before - set(files.glob("**/*.parquet"))) == 1
+    assert lake.ask("SELECT count(*) FROM ducklake_snapshots('mine')") == [(1,)]
+    assert "nothing to delete" in lake.seeknal("gc").out
+    assert answer(lake) == [30, 70]
 
 
 def test_gc_drops_tables_that_nobody_needs(lake: LakeRepo) -> None:

@@ -30,6 +30,17 @@ class Unnamed:
 
 
 @dataclass(frozen=True, slots=True)
+class Outdated:
+    """The past of a lake, which nobody needs: its state tells what was shown when."""
+
+    lake_snapshots: int = 0
+    files: int = 0  # of rows, which no lake snapshot names
+
+    def __bool__(self) -> bool:
+        return bool(self.lake_snapshots or self.files)
+
+
+@dataclass(frozen=True, slots=True)
 class UnusedPieces:
     """Pieces that nobody needs, in a table whose others somebody needs."""
 
