@@ -1,5 +1,6 @@
 # DUCKDB=1.5.5 runs any target in a second environment with that version of DuckDB.
 DUCKDB  =
+# WAREHOUSE=ducklake runs `make test` over lakes on PostgreSQL, with DUCKDB=1.5.5.
 # The tests that `make test` runs, with any options of pytest: T="tests/test_plan.py -k rename".
 T       =
 PYTHON  = python3

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from seeknal_git.names import SNAPSHOTS, WAREHOUSE, qualified
+from seeknal_git.names import SNAPSHOTS, WAREHOUSE, literal, qualified
 from seeknal_git.sql.sandbox import Reach, confinement
 from seeknal_git.sql.transaction import transaction
 from seeknal_git.warehouse import pieces, protocol
 from seeknal_git.warehouse.aside_state import ADDED, BASE, begin, extend, is_renewed, tables_in
 from seeknal_git.warehouse.builder import Builder
 from seeknal_git.warehouse.catalog import Catalog
-from seeknal_git.warehouse.connection import SETTINGS, attach, attach_file, kept_files
+from seeknal_git.warehouse.connection import SETTINGS, attach, attach_file, kept_files, private
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.duckdb_file import DuckDBFile
 from seeknal_git.warehouse.engine_errors import our_errors
@@ -85,7 +85,8 @@ def _attach_own(
                     return
         connection.execute(f"DETACH DATABASE IF EXISTS {WAREHOUSE}")
         remove(file)
-    attach_file(connection, file, Turn.to_write(NO_WAIT))
+    with private():  # if half of it is there after a full disk, it begins anew
+        connection.execute(f"ATTACH {literal(str(file))} AS {WAREHOUSE} (TYPE duckdb)")
     with transaction(connection):
         begin(connection, stamp)
 

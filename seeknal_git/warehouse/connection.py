@@ -201,6 +201,16 @@ def attach_file(
             time.sleep(RETRY_SECONDS)
 
 
+@contextmanager
+def private() -> Iterator[None]:
+    """Let nobody else open files that are made inside the block, not even while they are made."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def _create(path: Path) -> None:
     """Create a database that is there entirely or not at all: half of one, after a full disk, could
     never be opened."""
@@ -215,11 +225,8 @@ def _create(path: Path) -> None:
     for left in (partial, partial.with_name(f"{partial.name}.wal")):
         left.unlink(missing_ok=True)  # by a process that had the same number
     try:
-        before = os.umask(0o077)  # nobody else may open it, not even while it is made
-        try:
+        with private():
             duckdb.connect(partial).close()
-        finally:
-            os.umask(before)
         # Somebody else was faster, or the file system has no links: then it is created in place.
         with suppress(OSError):
             path.hardlink_to(partial)
