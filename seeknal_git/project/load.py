@@ -17,6 +17,7 @@ from seeknal_git.project.data_files import DataPlaces
 from seeknal_git.project.definitions import Project, is_definition_path
 from seeknal_git.project.entities import entity_problems
 from seeknal_git.project.graph import Graph, build_graph
+from seeknal_git.project.lake_settings import LakeSettings
 from seeknal_git.project.node_files import load_project
 from seeknal_git.project.python_files import decides_python, python_paths
 from seeknal_git.project.raw_data import DataRoot
@@ -193,7 +194,8 @@ class _RawData:
         kept = _kept(workspace, graph, root, self.keeps) if self.keeps else None
         if kept is None or len(kept) < len(graph.sources()):
             root = self._read_again(root, graph, tracked, kept or {})
-        return _Found(tree, root, kept)
+        is_for_a_lake = isinstance(workspace.settings.warehouse, LakeSettings)
+        return _Found(tree, root, kept, is_for_a_lake)
 
     def _read_again(
         self, root: DataRoot, graph: Graph, tracked: TrackedPaths, kept: Mapping[str, Columns]
@@ -220,6 +222,7 @@ class _Found:
     tree: Tree
     root: DataRoot
     kept: Mapping[str, Columns] | None  # as of `Loaded`
+    is_for_a_lake: bool  # whether tables are made in one
 
 
 def _without_trifles(workspace: Workspace, tree: Tree, graph: Graph, root: DataRoot) -> Tree:
@@ -262,6 +265,10 @@ def _bound(
         from seeknal_git.project.views import with_views
 
         binding = with_views(binding, bound)
+    if raw.is_for_a_lake:
+        from seeknal_git.project.lake_columns import held_by_a_lake
+
+        binding = held_by_a_lake(binding, bound)
     if binding.problems:
         told = [with_near_macro(problem, vocabulary) for problem in binding.problems]
         binding = replace(binding, problems=tuple(told))
