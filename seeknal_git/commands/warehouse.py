@@ -16,6 +16,7 @@ from seeknal_git.project.branch_settings import need_authority
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace
+from seeknal_git.warehouse.location import Location
 from seeknal_git.warehouse.moving import held_for_move
 
 
@@ -24,7 +25,7 @@ class Moved:
     """A warehouse that was moved; before: None if it was where it belongs."""
 
     before: Path | None
-    path: Path
+    path: Location
 
 
 def move_warehouse(workspace: Workspace, source: str | None = None) -> Moved:
@@ -36,6 +37,8 @@ def move_warehouse(workspace: Workspace, source: str | None = None) -> Moved:
     ProjectError or WarehouseError.
     """
     need_authority(workspace)
+    if not isinstance(workspace.settings.warehouse, str):
+        return Moved(None, workspace.warehouse_location)
     target = workspace.place.meant
     before = _named(workspace, source, target) if source else _elsewhere(workspace, target)
     if before is None:

@@ -28,11 +28,12 @@ from seeknal_git.project.settings import PROJECT_FILE, Settings, Written, read_w
 from seeknal_git.project.vocabulary import Vocabulary
 from seeknal_git.sql.engine_version import engine_version
 from seeknal_git.warehouse.deadline import Deadline
-from seeknal_git.warehouse.location import Location, exists
+from seeknal_git.warehouse.location import Lake, Location, exists
 
 if TYPE_CHECKING:
     from seeknal_git.git.marks import Marks
     from seeknal_git.project.kept_files import KeptFiles
+    from seeknal_git.project.lake_settings import LakeSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,22 @@ class Workspace:
         configured = self.settings.warehouse
         if isinstance(configured, str):
             return self.place.path
+        return self._lake(configured, self.authority.line("warehouse"))
+
+    @property
+    def lake_at_hand(self) -> Lake | None:
+        """The lake that the project file at hand names, also if that is not committed yet; else the
+        one that is the warehouse. None if neither is a lake. Raises ProjectError."""
+        written = self.written or self.authority.written
+        named = written.settings.warehouse if written else self.settings.warehouse
+        if isinstance(named, str):
+            return None
+        return self._lake(named, written.lines.get("warehouse") if written else None)
+
+    def _lake(self, named: LakeSettings, line: int | None) -> Lake:
         from seeknal_git.project.lake_place import Setting, lake_of
 
-        written = Setting(configured, self.authority.line("warehouse"))
-        return lake_of(self.repository, self.home, self.production, written)
+        return lake_of(self.repository, self.home, self.production, Setting(named, line))
 
     @property
     def has_warehouse(self) -> bool:

@@ -8,7 +8,7 @@ closed as one with a file; the guard refuses SQL that would reach through an ext
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ import duckdb
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.files import make_private
-from seeknal_git.names import STATE, STATE_SCHEMA, literal
+from seeknal_git.names import SNAPSHOTS, STATE, STATE_SCHEMA, WAREHOUSE, literal, qualified
 from seeknal_git.sql import extensions
 from seeknal_git.sql.outside import keep_secret
 from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
@@ -39,11 +39,15 @@ _RETRIES = (
     "SET ducklake_retry_backoff = 1.1"
 )
 # Rows of the state are few and many transactions write some: they lie in the catalog, where they
-# are found faster than in as many files.
-_STATE_IN_CATALOG = (
-    f"CREATE SCHEMA IF NOT EXISTS {STATE}; "
-    f"CALL warehouse.set_option('data_inlining_row_limit', 10000, schema => '{STATE_SCHEMA}')"
+# are found faster than in as many files. Rows of nodes never do: a catalog in PostgreSQL loses
+# quotation marks and backslashes in texts within a STRUCT.
+_ROWS_IN_CATALOG = "; ".join(
+    f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, schema)}; "
+    f"CALL {WAREHOUSE}.set_option('data_inlining_row_limit', {rows}, schema => {literal(schema)})"
+    for schema, rows in ((STATE_SCHEMA, 10_000), (SNAPSHOTS, 0))
 )
+# A table of the state of a lake that a file is being copied into (lake_filling.py).
+MOVING = "moving"
 _SPILL = "spill"
 _OF_SQLITE = ("-journal", "-wal", "-shm")
 
@@ -57,6 +61,7 @@ class _Visit:
     read_only: bool
     deadline: Deadline = NO_WAIT
     reach: Reach = NOTHING
+    filling: bool = False  # whether a file is being copied into it
 
 
 @contextmanager
@@ -70,8 +75,24 @@ def opened(
 ) -> Iterator[LakeCatalog]:
     """A lake, open inside the block, with the same errors as `connection.opened`. One that is to be
     written and does not exist is created; one that is to be read and does not exist is empty."""
+    with _opened(_Visit(lake, owner, read_only, deadline, reach)) as catalog:
+        yield catalog
+
+
+@contextmanager
+def opened_for_filling(
+    lake: Lake, owner: Owner, reach: Reach, deadline: Deadline, *, read_only: bool
+) -> Iterator[LakeCatalog]:
+    """The same, also of a lake that a file is being copied into, which does not count yet."""
+    with _opened(_Visit(lake, owner, read_only, deadline, reach, filling=True)) as catalog:
+        yield catalog
+
+
+@contextmanager
+def _opened(visit: _Visit) -> Iterator[LakeCatalog]:
+    lake, owner = visit.lake, visit.owner
     with our_errors(lake), closing(duckdb.connect(":memory:")) as connection:
-        visit = _Visit(lake, owner, read_only, deadline, _with_own(reach, lake, owner))
+        visit = replace(visit, reach=_with_own(visit.reach, lake, owner))
         tables = _entered(connection, visit)
         yield LakeCatalog(connection, tables, kept_files(owner))
 
@@ -145,9 +166,10 @@ def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, 
     if not is_there:
         return {}
     if visit.read_only:
-        return _looked_at(connection, lake, owner)
+        return _looked_at(connection, visit)
     _complete_state(connection)
     tables = inspected(connection, lake, writing=True)
+    _need_filled(tables, visit)
     if owner is not None:
         claim(connection, lake, owner)
     return tables
@@ -166,11 +188,22 @@ def _need_format(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
         )
 
 
-def _looked_at(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, owner: Owner | None
-) -> dict[str, list[str]]:
+def _need_filled(tables: Mapping[str, Collection[str]], visit: _Visit) -> None:
+    """Raise WarehouseError for a lake that a file is being copied into, unless this command does
+    that."""
+    if MOVING in tables.get(STATE_SCHEMA, ()) and not visit.filling:
+        raise WarehouseError(
+            f"The warehouse {visit.lake} is not whole: `seeknal warehouse move` is at work, or was "
+            "cut off.",
+            "Wait for it, or finish it: seeknal warehouse move ducklake",
+        )
+
+
+def _looked_at(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, list[str]]:
     """Inspect a lake that is read."""
+    lake, owner = visit.lake, visit.owner
     tables = inspected(connection, lake, writing=False)
+    _need_filled(tables, visit)
     state = {table.lower() for table in tables.get(STATE_SCHEMA, ())}
     if not state:
         _be_empty(connection)
@@ -244,6 +277,6 @@ def _complete_state(connection: duckdb.DuckDBPyConnection) -> None:
     wanted = {(table, column) for table, columns in STATE_FORM.items() for column in columns}
     if not wanted - set(rows):
         return
-    connection.execute(_STATE_IN_CATALOG)
+    connection.execute(_ROWS_IN_CATALOG)
     with transaction(connection):
         connection.execute(STATE_TABLES)

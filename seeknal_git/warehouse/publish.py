@@ -136,16 +136,23 @@ def _repoint(connection: duckdb.DuckDBPyConnection, schema: str, changes: _Chang
     """
     statements = [f"DROP VIEW {qualified(WAREHOUSE, schema, view)}" for view in changes.dropped]
     for published in [published for published in changes.repointed if published.view]:
-        view, query = qualified(WAREHOUSE, schema, published.view), published.query
-        replacing = "OR REPLACE " if published.view in changes.views else ""
-        rows = f"FROM {in_own_catalog(published.table)}"
-        if query:
-            rows = f"{query.over(in_own_catalog)}\n"  # its last line may be a comment
-        statements.append(f"CREATE {replacing}VIEW {view} AS {rows}")
-        if query:
-            statements.append(f"COMMENT ON VIEW {view} IS {literal(MARK + published.table)}")
+        is_there = published.view in changes.views
+        statements += made_view(schema, published, is_there=is_there)
     if statements:
         connection.execute("; ".join(statements))
+
+
+def made_view(schema: str, published: Published, *, is_there: bool = False) -> list[str]:
+    """The statements that make the view of a node in a schema. is_there: whether it is replaced."""
+    view, query = qualified(WAREHOUSE, schema, published.view), published.query
+    replacing = "OR REPLACE " if is_there else ""
+    if query is None:
+        return [f"CREATE {replacing}VIEW {view} AS FROM {in_own_catalog(published.table)}"]
+    return [
+        # Its last line may be a comment.
+        f"CREATE {replacing}VIEW {view} AS {query.over(in_own_catalog)}\n",
+        f"COMMENT ON VIEW {view} IS {literal(MARK + published.table)}",
+    ]
 
 
 def _touch(connection: duckdb.DuckDBPyConnection, schema: str, branch: str) -> None:

@@ -306,3 +306,35 @@ def test_two_machines_that_build_at_once_lose_nothing(lake: LakeRepo) -> None:
     for number in range(4):
         assert answer(lake, "--env", f"b{number}") == [30 * number, 70 * number]
     assert answer(lake) == [30, 70]
+
+
+def test_texts_within_a_struct_stay_as_they_are(lake: LakeRepo) -> None:
+    lake.write(
+        "seeknal/transforms/said.yml",
+        """
+        kind: transform
+        name: said
+        inputs: [ref: source.orders]
+        transform: |
+          SELECT {'words': 'it''s, "so" \\ {}'} AS said FROM source.orders LIMIT 1
+        """,
+    )
+    lake.commit("Said")
+    lake.seeknal("run")
+    assert lake.ask("SELECT said.words FROM main.said") == [('it\'s, "so" \\ {}',)]
+
+
+def test_a_column_that_a_lake_does_not_hold_is_refused_with_its_cast(lake: LakeRepo) -> None:
+    lake.replace(
+        "seeknal/transforms/daily.yml",
+        "sum(amount) AS total",
+        "sum(amount) AS total, any_value('a'::ENUM('a', 'b')) AS kind",
+    )
+    told = lake.seeknal("validate", code=1).err
+    assert "seeknal/transforms/daily.yml:6" in told
+    assert "The column kind of transform.daily is of type ENUM('a', 'b')" in told
+    assert "Cast it: CAST(kind AS VARCHAR) AS kind" in told
+    dry = lake.seeknal("dry-run", "seeknal/transforms/daily.yml", code=1)
+    assert "CAST(kind AS VARCHAR)" in dry.out + dry.err
+    lake.commit("Kinds")
+    assert "CAST(kind AS VARCHAR)" in lake.seeknal("run", code=1).err
