@@ -19,7 +19,7 @@ import duckdb
 from seeknal_git.names import literal
 from seeknal_git.sql.extensions import load
 from seeknal_git.warehouse.location import Lake
-from tests.servers import Postgres, begun, ended, postgres_programs
+from tests.servers import KEEPER, Postgres, begun, ended, postgres_programs
 
 WANTED = os.environ.get("WAREHOUSE") == "ducklake"
 SETTING = (
@@ -50,7 +50,7 @@ def _server() -> Postgres:
 
 def begin(folder: Path) -> None:
     """Give a new repository a lake of its own."""
-    _server().execute(f"CREATE DATABASE {_name(folder)}", "postgres")
+    _server().execute(f"CREATE DATABASE {_name(folder)} OWNER {KEEPER}", "postgres")
     with (folder / ".git/info/exclude").open("a") as file:
         file.write(".env\n")
 
@@ -58,7 +58,7 @@ def begin(folder: Path) -> None:
 def _name(folder: Path) -> str:
     """Let the `.env` of a repository name a database, which is to be made."""
     database = f"repo_{uuid.uuid4().hex}"
-    (folder / ".env").write_text(f"LAKE=postgres:{_server().address(database)}\n")
+    (folder / ".env").write_text(f"LAKE=postgres:{_server().address(database, KEEPER)}\n")
     return database
 
 
@@ -69,7 +69,10 @@ def copy(before: Path, after: Path) -> None:
     server = _server()
     template = (before / ".env").read_text().partition("dbname=")[2].split()[0]
     database = _name(after)
-    server.execute(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY FILE_COPY", "postgres")
+    server.execute(
+        f"CREATE DATABASE {database} OWNER {KEEPER} TEMPLATE {template} STRATEGY FILE_COPY",
+        "postgres",
+    )
     data = literal(f"{after.resolve()}/target/lake/")
     server.execute(
         "DO $$ BEGIN IF to_regclass('ducklake_metadata') IS NOT NULL THEN "

@@ -29,6 +29,7 @@ import pytest
 from seeknal_git.sql.extensions import packaged
 
 _PROGRAMS = "/usr/lib/postgresql/*/bin"
+KEEPER = "keeper"  # owns databases, and is no superuser
 _SECONDS = 60  # until a server answers
 
 
@@ -52,6 +53,12 @@ class Postgres:
         name = f"lake_{next(self._numbers)}"
         self.execute(f"CREATE DATABASE {name}", "postgres")
         return self.address(name)
+
+    def lake(self) -> str:
+        """The same, of a user who owns it, and nothing else."""
+        name = f"lake_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} OWNER {KEEPER}", "postgres")
+        return self.address(name, KEEPER)
 
     def address(self, database: str, user: str = "lake") -> str:
         return f"dbname={database} host=127.0.0.1 port={self.port} user={user}"
@@ -121,6 +128,7 @@ def begun(programs: Path, folder: Path) -> Postgres:
     )
     server = Postgres(folder, free_port(), programs)
     server.start()
+    server.execute(f"CREATE ROLE {KEEPER} LOGIN", "postgres")
     return server
 
 

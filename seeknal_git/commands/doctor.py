@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,9 @@ from seeknal_git.project.node_files import load_project
 from seeknal_git.project.place import OLD
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.project.workspace import Workspace, current_tree
-from seeknal_git.warehouse.location import exists
-from seeknal_git.warehouse.opening import open_warehouse
+from seeknal_git.warehouse.location import Lake, exists
+from seeknal_git.warehouse.model.health import Fact
+from seeknal_git.warehouse.opening import examined, open_warehouse
 from seeknal_git.warehouse.protocol import Warehouse
 
 
@@ -38,9 +39,15 @@ class Finding:
     cure: str
 
 
-def examine(workspace: Workspace) -> list[Finding]:
-    """All problems with the set-up of a clone."""
-    return [*_hooks(workspace), *_repository(workspace), *_nodes(workspace), *_warehouse(workspace)]
+def examine(workspace: Workspace, tell: Callable[[str], None] = lambda _: None) -> list[Finding]:
+    """All problems with the set-up of a clone. tell: is called with each fact about a lake that is
+    as it should be."""
+    return [
+        *_hooks(workspace),
+        *_repository(workspace),
+        *_nodes(workspace),
+        *_warehouse(workspace, tell),
+    ]
 
 
 def _nodes(workspace: Workspace) -> Iterator[Finding]:
@@ -187,11 +194,13 @@ def _tip(workspace: Workspace) -> Iterator[Finding]:
         )
 
 
-def _warehouse(workspace: Workspace) -> Iterator[Finding]:
+def _warehouse(workspace: Workspace, tell: Callable[[str], None]) -> Iterator[Finding]:
     try:
         location = workspace.warehouse_location
         if isinstance(location, Path):
             yield from _place(workspace, location)
+        else:
+            yield from _lake(location, tell)
         if not exists(location):
             return
         with open_warehouse(location, workspace.marks, read_only=True) as warehouse:
@@ -207,6 +216,14 @@ def _warehouse(workspace: Workspace) -> Iterator[Finding]:
             Finding(f"{problem.path}: {problem.message}", problem.hint or "")
             for problem in exc.problems
         )
+
+
+def _lake(lake: Lake, tell: Callable[[str], None]) -> Iterator[Finding]:
+    for found in examined(lake):
+        if isinstance(found, Fact):
+            tell(found.text)
+        else:
+            yield Finding(found.text, found.cure)
 
 
 def _place(workspace: Workspace, path: Path) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ def moved_to_lake(done: MovedToLake) -> None:
         named = some([found.place for found in contents.foreign], _NAMED)
         out(f"Not Seeknal's, and left behind: {named}")
     if done.copy and not done.counts:
-        out(f"The file is still the warehouse. Commit the project file, and {done.lake} is.")
+        out("The file is the warehouse until the project file is committed on production.")
 
 
 def _copied(done: MovedToLake) -> None:

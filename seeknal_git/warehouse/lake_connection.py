@@ -155,7 +155,7 @@ def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, 
     """Attach a lake and close the engine. Returns its tables: schema, in lower case → names."""
     lake, owner = visit.lake, visit.owner
     connection.execute(f"{SETTINGS}; SET autoinstall_known_extensions = false")
-    extensions.load(connection, ["ducklake", *lake.extensions])
+    load_extensions(connection, lake)
     connection.execute(_RETRIES)
     for secret in lake.secrets:
         keep_secret(connection, secret, secret.name)
@@ -173,6 +173,17 @@ def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, 
     if owner is not None:
         claim(connection, lake, owner)
     return tables
+
+
+def load_extensions(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
+    """Load the extensions that a lake takes, and return their names. Raises WarehouseError for one
+    that is missing."""
+    names = ["ducklake", *lake.extensions]
+    try:
+        extensions.load(connection, names)
+    except extensions.MissingExtension as exc:
+        raise WarehouseError(exc.message, exc.hint) from exc
+    return names
 
 
 def _need_format(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:

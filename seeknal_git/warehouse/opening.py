@@ -20,6 +20,7 @@ from seeknal_git.warehouse.file_version import file_version
 from seeknal_git.warehouse.location import Lake, Location
 
 if TYPE_CHECKING:
+    from seeknal_git.warehouse.model.health import Fact, Fault
     from seeknal_git.warehouse.owner import Owner
     from seeknal_git.warehouse.protocol import Aside, Warehouse
 
@@ -81,6 +82,15 @@ def open_warehouse(
     return _implementation(location).open_warehouse(
         location, owner, read_only=read_only, deadline=deadline, reach=reach
     )
+
+
+def examined(lake: Lake) -> Iterator[Fact | Fault]:
+    """Everything about a lake that is as it should be, or is not: the engine, the server of its
+    catalog, and the place of its rows. Raises WarehouseError if an extension is missing, or the
+    catalog cannot be reached."""
+    from seeknal_git.warehouse.lake_examination import examined as found
+
+    return found(lake)
 
 
 def open_for_state(

@@ -51,7 +51,7 @@ def begin(repo: LakeRepo, setting: str) -> LakeRepo:
 def lake(tmp_path: Path, postgres: Postgres) -> LakeRepo:
     """The shop with a lake on PostgreSQL, never run."""
     need_extensions("ducklake", "postgres_scanner")
-    catalog = f"postgres:{postgres.database()}"
+    catalog = f"postgres:{postgres.lake()}"
     setting = f'{{type: ducklake, catalog: "{catalog}", data: target/lake}}'
     return begin(LakeRepo(tmp_path / "shop", catalog), setting)
 
@@ -60,7 +60,7 @@ def lake(tmp_path: Path, postgres: Postgres) -> LakeRepo:
 def bucket(tmp_path: Path, postgres: Postgres, store: Store) -> LakeRepo:
     """The shop with a lake on PostgreSQL and an object store, never run."""
     need_extensions("ducklake", "postgres_scanner", "httpfs")
-    catalog = f"postgres:{postgres.database()}"
+    catalog = f"postgres:{postgres.lake()}"
     secret = (
         f"CREATE SECRET (TYPE s3, KEY_ID 'k', SECRET 's', ENDPOINT '{store.endpoint}', "
         "USE_SSL false, URL_STYLE 'path', REGION 'us-east-1')"
