@@ -279,6 +279,18 @@ def test_a_lake_of_another_format_is_refused(lake: LakeRepo) -> None:
     assert "`warehouse.format` says 9.9" in lake.seeknal("run", code=1).err
 
 
+def test_a_sum_that_the_lake_would_round_is_refused(lake: LakeRepo) -> None:
+    large = "kind: transform\nname: large\ntransform: SELECT sum(i) AS n FROM (VALUES (%s)) v(i)\n"
+    lake.write("seeknal/transforms/large.yml", large % (2**53 - 1))
+    lake.seeknal("run")
+    assert lake.ask("SELECT n FROM main.large") == [(2**53 - 1,)]
+    lake.write("seeknal/transforms/large.yml", large % (2**53 + 1))
+    told = lake.seeknal("run", code=1)
+    assert "n has whole numbers beyond" in told.out + told.err
+    assert "CAST(… AS DECIMAL(38, 0)) AS n" in " ".join((told.out + told.err).split())
+    assert lake.ask("SELECT n FROM main.large") == [(2**53 - 1,)]
+
+
 def test_two_machines_that_build_at_once_lose_nothing(lake: LakeRepo) -> None:
     lake.seeknal("run")
     for number in range(4):
