@@ -99,24 +99,31 @@ def _answer_id(check: Check, snapshot: Snapshot) -> str:
     return digest("audit of pieces", *check.question, snapshot.id, *snapshot.tables, built_at)
 
 
+def whole_question(
+    work: Work, identifier: str, number: int, tables: Mapping[str, str]
+) -> AuditQuery:
+    """The question of a check about all rows. tables: node → its table as SQL names it."""
+    targets = targets_of_check(work.graph, identifier, number)
+    return AuditQuery(
+        ids=(work.inventory.answer_ids[identifier, number],),
+        node=identifier,
+        name=work.graph.node(identifier).checks[number].name,
+        sql=check_of(work.graph, identifier, number, tables),
+        rows=tables[targets[0]] if targets else None,
+    )
+
+
 def question_of(site: Site, builder: Builder, identifier: str, number: int) -> AuditQuery:
     """The question of a check: of the table that it reads, or of the pieces that are new in it.
     Raises SqlError."""
     work, check = site.work, site.work.graph.node(identifier).checks[number]
     targets = targets_of_check(work.graph, identifier, number)
-    own = work.inventory.answer_ids[identifier, number]
     now = snapshot_of(work, site.progress, targets[0]) if targets else None
-    whole = AuditQuery(
-        ids=(own,),
-        node=identifier,
-        name=check.name,
-        sql=check_of(work.graph, identifier, number, relations_of(site, targets)),
-        rows=now.relation if now else None,
-    )
+    whole = whole_question(work, identifier, number, relations_of(site, targets))
     answers = site.answers.get((identifier, number))
     if now is None or answers is None or not now.is_in_pieces:
         return whole
-    whole = replace(whole, ids=(own, _answer_id(check, now)))
+    whole = replace(whole, ids=(*whole.ids, _answer_id(check, now)))
     change = _smallest_change(builder, now, answers)
     if change is None:
         return whole

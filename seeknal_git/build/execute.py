@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.build import telling
 from seeknal_git.build.check_questions import earlier_answers, question_of
-from seeknal_git.build.compute import fails_node, reads_row_ids, verdict, violates
-from seeknal_git.build.failures import FAILURES, NodeFailed, in_words
+from seeknal_git.build.compute import reads_row_ids
+from seeknal_git.build.failures import FAILURES, in_words
+from seeknal_git.build.judging import check_refused, fail, judge
 from seeknal_git.build.layers import doomed, layer_of, skip
 from seeknal_git.build.piece_codes import earlier_codes
 from seeknal_git.build.pieces import Pieces
 from seeknal_git.build.progress import Event, Progress, Report
-from seeknal_git.build.schedule import Schedule
+from seeknal_git.build.schedule import Bundle, Schedule
 from seeknal_git.build.site import Site
 from seeknal_git.build.tables import table_of
 from seeknal_git.build.transactions import Step, Worker, commit, take
@@ -24,10 +25,10 @@ from seeknal_git.project.partitions import Layouts
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.interrupt import Busy, interruptible
 from seeknal_git.warehouse.model.pieces import Stage
-from seeknal_git.warehouse.model.snapshots import Audit
 from seeknal_git.warehouse.protocol import Builder, Warehouse
 
 if TYPE_CHECKING:
+    from seeknal_git.build.processes import Processes
     from seeknal_git.build.python_nodes import Functions
 
 _PAUSE_SECONDS = 0.1  # between two attempts to interrupt a worker
@@ -87,7 +88,8 @@ def _stop(site: Site) -> list[Busy]:
         site.stopping.set()
         site.schedule.end()
         code = [site.functions] if site.functions else []
-        return [*code, *(worker.builder for worker in site.workers)]
+        pools = [sender.pool for sender in site.senders]
+        return [*code, *pools, *(worker.builder for worker in site.workers)]
 
 
 def _close(site: Site) -> None:
@@ -97,6 +99,8 @@ def _close(site: Site) -> None:
     _stop(site)
     if site.functions:
         site.functions.interrupt()
+    for sender in site.senders:
+        sender.pool.close()
     for worker in site.workers:
         while not worker.busy.acquire(timeout=_PAUSE_SECONDS):
             worker.builder.interrupt()
@@ -116,6 +120,8 @@ def _build_all(site: Site) -> None:
         return
     work = site.work
     workers = min(work.options.workers, max(map(len, work.layers), default=0))
+    if work.options.processes:
+        workers += _hire_processes(site, work.options.processes)
     if workers <= 1 or site.warehouse.takes_turns:
         _work(site)
         return
@@ -126,6 +132,21 @@ def _build_all(site: Site) -> None:
     pool(delayed(_work)(site) for _ in range(workers))
 
 
+def _hire_processes(site: Site, processes: Processes) -> int:
+    """Let processes build all that can be sent to them. Returns how many threads that takes."""
+    from seeknal_git.build.backends import backend_of
+    from seeknal_git.build.pools import Pool
+    from seeknal_git.build.sending import Sender
+
+    with site.opening:
+        if site.stopping.is_set():
+            return 0
+        sender = Sender(site, processes, Pool(backend_of(processes)))
+        site.senders.append(sender)
+    site.schedule.gathered = sender.gathered
+    return 1
+
+
 def _work(site: Site, *, alone: bool = False) -> None:
     """Be one worker until the run ends. alone: only while layers are light."""
     worker = _hired(site)
@@ -133,8 +154,12 @@ def _work(site: Site, *, alone: bool = False) -> None:
         return
     schedule, done = site.schedule, partial(commit, worker)
     with worker.busy, schedule.joined():
-        for twins in schedule.light_units(done) if alone else schedule.units(done):
-            for node in twins:
+        for unit in schedule.light_units(done) if alone else schedule.units(done):
+            if isinstance(unit, Bundle):
+                commit(worker)
+                site.senders[0].send(unit)
+                continue
+            for node in unit:
                 _build_unless_failed(site, worker, node)
         commit(worker)
 
@@ -169,14 +194,8 @@ def _build_unless_failed(site: Site, worker: Worker, identifier: str) -> None:
     except FAILURES as exc:
         if site.stopping.is_set():
             return
-        _fail(site, identifier, in_words(exc, site.work.graph.node(identifier).path))
+        fail(site, identifier, in_words(exc, site.work.graph.node(identifier).path))
     site.report(Event("done", identifier))
-
-
-def _fail(site: Site, identifier: str, why: str) -> None:
-    if identifier not in site.progress.failed:
-        site.progress.failed[identifier] = why
-        site.report(Event("failed", identifier, why))
 
 
 def _forget(site: Site, identifier: str) -> None:
@@ -188,7 +207,7 @@ def _forget(site: Site, identifier: str) -> None:
 def _lose(site: Site, identifier: str, exc: Exception) -> None:
     """Fail a node because one of its steps could not be taken again."""
     _forget(site, identifier)
-    _fail(site, identifier, in_words(exc, site.work.graph.node(identifier).path))
+    fail(site, identifier, in_words(exc, site.work.graph.node(identifier).path))
 
 
 def _skipped(site: Site, identifier: str) -> bool:
@@ -242,22 +261,8 @@ def _check(site: Site, identifier: str, number: int, builder: Builder) -> bool:
         question = question_of(site, builder, identifier, number)
         audit = builder.check(question)
     except SqlError as exc:
-        what = "" if node.kind == "rule" else f"{check.name}: "  # a rule's tells of violations
-        raise NodeFailed(f"{what}{node.hides(exc.message)} ({node.path}:{check.line})") from exc
+        raise check_refused(node, check, exc) from exc
     if site.work.options.verbose:
         telling.check(check.title, question, audit, time.perf_counter() - started, site.report)
-    _judge(site, identifier, number, audit)
+    judge(site, identifier, number, audit)
     return True
-
-
-def _judge(site: Site, identifier: str, number: int, audit: Audit) -> None:
-    node, progress = site.work.graph.node(identifier), site.progress
-    check, is_told = node.checks[number], (identifier, number) in progress.answers
-    progress.answers[identifier, number] = audit
-    if not violates(check, audit.violations, audit.rows):
-        return
-    message = verdict(node.path, check, audit)
-    if fails_node(check):
-        _fail(site, identifier, message)
-    elif not is_told:
-        site.report(Event("warned", identifier, message))

@@ -19,10 +19,13 @@ def in_words(exc: Exception, path: str) -> str:
     if isinstance(exc, NodeFailed):
         message: str = exc.args[0]  # which may be of several lines
         return message
-    return f"{_message(exc)} ({path})"
+    return f"{without_place(exc)} ({path})"
 
 
-def _message(exc: Exception) -> str:
+def without_place(exc: Exception) -> str:
+    """The same, without the file. exc: one of FAILURES."""
+    if isinstance(exc, NodeFailed):
+        return str(exc)
     if isinstance(exc, ProjectError):
         return " ".join(
             f"{problem.message} {problem.hint or ''}".strip() for problem in exc.problems

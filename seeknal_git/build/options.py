@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seeknal_git.build.processes import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Options:
     chosen: frozenset[str] | None = None  # only these nodes; None for all
     keep_going: bool = False  # after a failure
     workers: int = 1
+    processes: Processes | None = None  # that build; None for the run's own threads
     retry: int = 0
     all_or_nothing: bool = False  # publish nothing if anything failed
     force: bool = False  # release also if that takes back the release of another clone

@@ -15,6 +15,16 @@ _LONG_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle:
+    """Nodes of a layer that one worker gives to processes, and waits for."""
+
+    units: Sequence[Twins]
+
+
+Unit = Twins | Bundle
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """Nodes that can be built side by side, once the layers before have ended."""
 
@@ -36,8 +46,10 @@ class Schedule:
     """
 
     layers: deque[Layer]
+    # The nodes of a layer as they are handed out to all workers.
+    gathered: Callable[[Iterable[Twins]], Iterable[Unit]] = iter
     _condition: threading.Condition = field(default_factory=threading.Condition)
-    _waiting: deque[Twins] = field(default_factory=deque)
+    _waiting: deque[Unit] = field(default_factory=deque)
     _workers: int = 0
     _idle: int = 0
     _opened: int = 0
@@ -74,7 +86,7 @@ class Schedule:
         """Whether all nodes were handed out."""
         return not (self.layers or self._waiting)
 
-    def units(self, commit: Callable[[], None]) -> Iterator[Twins]:
+    def units(self, commit: Callable[[], None]) -> Iterator[Unit]:
         """The nodes that a worker is to build. commit: called whenever this worker has nothing to
         do until other workers have finished."""
         while True:
@@ -114,10 +126,10 @@ class Schedule:
 
     def _hand_out(self, units: Iterable[Twins]) -> None:
         with self._condition:
-            self._waiting.extend(units)
+            self._waiting.extend(self.gathered(units))
             self._condition.notify_all()
 
-    def _next(self) -> Twins | None:
+    def _next(self) -> Unit | None:
         with self._condition:
             return self._waiting.popleft() if self._waiting and not self._ended else None
 
@@ -140,7 +152,7 @@ class Schedule:
 
     def _open(self) -> None:
         if self.layers:
-            self._waiting.extend(self.layers.popleft().units())
+            self._waiting.extend(self.gathered(self.layers.popleft().units()))
             self._opened += 1
         else:
             self._ended = True

@@ -19,6 +19,7 @@ from seeknal_git.warehouse.protocol import Warehouse
 if TYPE_CHECKING:
     from seeknal_git.build.check_questions import Answers
     from seeknal_git.build.python_nodes import Functions
+    from seeknal_git.build.sending import Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Site:
     # The nodes whose SQL was told: a table may be built again after its transaction was undone.
     told: set[str] = field(default_factory=set)
     workers: list[Worker] = field(default_factory=list)
+    senders: list[Sender] = field(default_factory=list)  # one, if processes build
     stopping: threading.Event = field(default_factory=threading.Event)
     # Held while a worker is added, so that none is added once the run ends.
     opening: threading.Lock = field(default_factory=threading.Lock)

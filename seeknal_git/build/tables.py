@@ -61,6 +61,13 @@ def table_of(site: Site, builder: Builder, identifier: str) -> Snapshot | Stage:
     return made
 
 
+def order_of(site: Site, identifier: str) -> Blueprint:
+    """The order of a table that is one SELECT over tables. Raises NodeFailed."""
+    blueprint = _blueprint(site, identifier, _statement(site, identifier))
+    _tell(site, site.work.graph.node(identifier), blueprint)
+    return blueprint
+
+
 def _extended(site: Site, builder: Builder, node: Node, histories: Histories) -> Snapshot:
     """Add the load of a source to its history."""
     blueprint = _blueprint(site, node.id, _statement(site, node.id))
@@ -82,7 +89,7 @@ def _made_of_tables(site: Site, builder: Builder, node: Node) -> Snapshot | Stag
         def rendered(tables: Mapping[str, str]) -> Blueprint:
             return _blueprint(site, node.id, Statement(select_of(graph, node.id, tables)))
 
-        with _in_words(node):
+        with failing_in_words(node):
             _refuse_broken(site, node.id)
             if made := site.pieces.built(builder, node, reads, rendered):
                 return made
@@ -122,7 +129,7 @@ def _loaded(site: Site, builder: Builder, source: Node) -> Snapshot:
             settled = partial(_refuse_moving_data, confirm)
             if load or source.partition:
                 _tell(site, source, blueprint)
-                with _in_words(source):
+                with failing_in_words(source):
                     if load:
                         return builder.load_files(load.order(blueprint, opened), settled)
                     return site.pieces.loaded(builder, source, blueprint, settled)
@@ -141,7 +148,7 @@ def _copied(site: Site, builder: Builder, source: Node, other: Snapshot) -> Snap
     blueprint = _blueprint(site, source.id, statement)
     if not source.partition:
         return _executed(site, builder, blueprint)
-    with _in_words(source):
+    with failing_in_words(source):
         return site.pieces.loaded(builder, source, blueprint, lambda: None)
 
 
@@ -212,7 +219,7 @@ def _executed(
 ) -> Snapshot:
     node = site.work.graph.node(blueprint.node)
     _tell(site, node, blueprint)
-    with _in_words(node):
+    with failing_in_words(node):
         return builder.build(blueprint, site.taken, confirm)
 
 
@@ -223,7 +230,7 @@ def _tell(site: Site, node: Node, blueprint: Blueprint) -> None:
 
 
 @contextmanager
-def _in_words(node: Node) -> Iterator[None]:
+def failing_in_words(node: Node) -> Iterator[None]:
     """Errors of the engine within the block fail the node, with the line of its SQL."""
     try:
         yield

@@ -146,10 +146,47 @@ class Period:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The options that say who builds the nodes."""
+
+    parallel: Annotated[
+        bool,
+        typer.Option("--parallel/--no-parallel", help="Build the nodes of a layer side by side."),
+    ] = True
+    max_workers: Annotated[
+        int,
+        typer.Option(
+            "--max-workers",
+            min=0,
+            help="Build at most this many nodes at once; 0: as the project says, or one a core.",
+        ),
+    ] = 0
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            "--backend",
+            metavar="NAME",
+            help="Build in threads (threading); those of a lake in processes: loky, dask, ray.",
+        ),
+    ] = None
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="The cluster of Dask or Ray, such as tcp://HOST:8786."),
+    ] = None
+
+    def wanted(self) -> dict[str, object]:
+        """Those that were given, as keys of the setting `workers`."""
+        jobs = self.max_workers if self.parallel else 1
+        given = {"jobs": jobs or None, "backend": self.backend, "address": self.address}
+        return {key: value for key, value in given.items() if value is not None}
+
+
 NO_VALUES = Values()
 EVERY_NODE = Choice()
 EVERYTHING = Period()
-_GROUPS = (Values, Choice, Period)
+ONE_ON_EACH_CORE = Workers()
+_GROUPS = (Values, Choice, Period, Workers)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -212,8 +249,3 @@ def opened_with_a_reminder(
     for sentence in reminders(workspace):
         note(sentence)
     return workspace
-
-
-def workers(parallel: bool, most: int) -> int | None:
-    """How many nodes are built at once; None for one on each core."""
-    return (most or None) if parallel else 1

@@ -9,16 +9,18 @@ import typer
 
 from seeknal_git.cli.options import (
     HERE,
+    ONE_ON_EACH_CORE,
     AsJson,
     DataRoot,
     LockTimeout,
     ProjectPath,
     Reason,
     Sandbox,
+    Workers,
     opened,
-    workers,
+    with_options,
 )
-from seeknal_git.cli.run import MaxWorkers, Parallel, Verbose
+from seeknal_git.cli.run import Verbose
 from seeknal_git.errors import SeeknalError, WarehouseBusy
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the work, and do nothing.")]
@@ -35,14 +37,14 @@ Force = Annotated[
 ]
 
 
+@with_options
 def promote(
     env: Annotated[str | None, typer.Argument(help="The branch to merge and promote.")] = None,
     target: Annotated[
         str | None,
         typer.Argument(help="The branch to promote into; by default, the production branch."),
     ] = None,
-    parallel: Parallel = True,
-    max_workers: MaxWorkers = 0,
+    workers: Workers = ONE_ON_EACH_CORE,
     dry_run: DryRun = False,
     hook: Annotated[bool, typer.Option("--hook", hidden=True)] = False,
     force: Force = False,
@@ -79,7 +81,7 @@ def promote(
         opened(project_path, data_root, lock_timeout),
         env,
         target,
-        workers=workers(parallel, max_workers),
+        workers=workers.wanted(),
         force=force,
         reason=reason,
         dry_run=dry_run,

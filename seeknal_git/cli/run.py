@@ -12,6 +12,7 @@ from seeknal_git.cli.options import (
     EVERYTHING,
     HERE,
     NO_VALUES,
+    ONE_ON_EACH_CORE,
     AsJson,
     Choice,
     DataRoot,
@@ -21,20 +22,11 @@ from seeknal_git.cli.options import (
     Reason,
     Sandbox,
     Values,
+    Workers,
     opened_with_a_reminder,
     with_options,
-    workers,
 )
 
-Parallel = Annotated[
-    bool, typer.Option("--parallel/--no-parallel", help="Build the nodes of a layer side by side.")
-]
-MaxWorkers = Annotated[
-    int,
-    typer.Option(
-        "--max-workers", min=0, help="Build at most this many nodes at once; 0: one for each core."
-    ),
-]
 KeepGoing = Annotated[
     bool,
     typer.Option("--continue-on-error", help="Build the nodes that do not depend on a failure."),
@@ -82,8 +74,7 @@ Verbose = Annotated[
 def run(
     env: Environment = None,
     choice: Choice = EVERY_NODE,
-    parallel: Parallel = True,
-    max_workers: MaxWorkers = 0,
+    workers: Workers = ONE_ON_EACH_CORE,
     full: Full = False,
     refresh: Refresh = False,
     continue_on_error: KeepGoing = False,
@@ -126,7 +117,7 @@ def run(
         refresh=refresh,
         keep_going=continue_on_error,
         retry=retry,
-        workers=workers(parallel, max_workers),
+        workers=workers.wanted(),
         carry=not dry_run,
         force=force,
         reason=reason,

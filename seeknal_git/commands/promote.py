@@ -5,13 +5,13 @@ Promotion is idempotent. It finds built tables by their content, never by their 
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.hold import Prepared, preview
 from seeknal_git.build.options import Options
+from seeknal_git.build.processes import Wanted, with_workers
 from seeknal_git.build.progress import Origin, Reconciled, Report, without_rows
 from seeknal_git.build.settled import settle, settled
 from seeknal_git.commands.observer import NOBODY, Observer
@@ -60,7 +60,7 @@ def promote(
     environment: str | None = None,
     target: str | None = None,
     *,
-    workers: int | None = None,
+    workers: Wanted = None,
     force: bool = False,
     reason: str | None = None,
     dry_run: bool = False,
@@ -76,7 +76,8 @@ def promote(
 
     environment: a branch, tag or commit that git merges first.
     target: the branch to promote into; by default, the production branch.
-    workers: how many nodes are built at once; by default, one for each core.
+    workers: how many nodes are built at once, or keys of the setting `workers`; by default, as the
+    project says, else one for each core.
     force: promote even if that takes back what another clone released, or if only continuous
     integration releases.
     reason: why production is released by force; the log keeps it.
@@ -89,13 +90,13 @@ def promote(
     published.
     """
     options = Options(
-        workers=workers or os.cpu_count() or 1,
         force=force,
         reason=reason,
         sandbox=sandbox,
         verbose=verbose,
         no_backfill=no_backfill,
     )
+    options = with_workers(options, workspace, workers)
     if dry_run:
         return _preview(workspace, environment, target, Options(no_backfill=no_backfill))
     if not workspace.repository.bare:
@@ -122,7 +123,7 @@ def promote_after_git(workspace: Workspace, observer: Observer = NOBODY) -> RunR
     if not _is_behind(workspace):
         return None
     observer.note(f"seeknal: {branch} moved, promoting it")
-    return _promote(workspace, None, Options(workers=os.cpu_count() or 1), observer, "hook")
+    return _promote(workspace, None, with_workers(Options(), workspace), observer, "hook")
 
 
 def _promote(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seeknal_git.build.hold import Prepared, preview
 from seeknal_git.build.options import Options, Since
+from seeknal_git.build.processes import Wanted, with_workers
 from seeknal_git.build.progress import Origin, Progress, Reconciled, Report, without_rows
 from seeknal_git.build.settled import settle, settled
 from seeknal_git.build.unwritten import unwritten
@@ -71,7 +71,7 @@ def run(
     refresh: bool = False,
     keep_going: bool = False,
     retry: int = 0,
-    workers: int | None = None,
+    workers: Wanted = None,
     carry: bool = False,
     force: bool = False,
     reason: str | None = None,
@@ -95,10 +95,9 @@ def run(
     refresh: read raw data again, as production always does.
     keep_going: build the nodes that do not depend on a failure.
     retry: how many times a failing node is tried again.
-    workers: how many nodes are built at once; by default, one for each core.
+    workers: how many nodes are built at once, or keys of the setting `workers`.
     carry: switch to the environment's branch if uncommitted changes can follow to it.
-    force: run even if the saved plan is out of date, if another clone released more, or if only
-    continuous integration releases.
+    force: run even if the plan is out of date, another clone released more, or only CI releases.
     reason: why production is released by force; the log keeps it.
     dry_run: find out what would be done, and do nothing.
     sandbox: refuse to run a Python node.
@@ -112,7 +111,8 @@ def run(
         _bring_changes(workspace, environment, observer, force=force, carry=carry)
     options = Options(refresh=refresh, full=full, keep_going=keep_going, retry=retry)
     options = replace(options, reason=reason, sandbox=sandbox, verbose=verbose)
-    options = replace(options, since=_since(since, start, end, full=full), workers=_number(workers))
+    options = replace(options, since=_since(since, start, end, full=full))
+    options = with_workers(options, workspace, workers)
     request = Request(environment, asked(select, exclude), force, options)
     if dry_run:
         return RunResult("run", _told(preview(prepare(workspace, request)), observer))
@@ -121,10 +121,6 @@ def run(
     prepared = prepare(workspace.reading(full=full), request)
     done = _carried_out(prepared, observer)
     return _result(prepared, done, time.monotonic() - started)
-
-
-def _number(workers: int | None) -> int:
-    return workers or os.cpu_count() or 1
 
 
 def _told(work: Work, observer: Observer) -> Work:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,7 +22,6 @@ from seeknal_git.sql.addresses import KEYS, NEEDED, RESERVED, Address
 
 if TYPE_CHECKING:
     from seeknal_git.git.repository import Repository
-    from seeknal_git.git.tree import TrackedPaths
     from seeknal_git.nodes.yaml_document import Document
 
 PROFILES = "profiles.yml"
@@ -150,7 +149,7 @@ def profile_folders(repository: Repository, home: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys((*here, home)))
 
 
-def read_profiles(folders: tuple[Path, ...], branch: str, tracked: TrackedPaths) -> Profiles:
+def read_profiles(folders: tuple[Path, ...], branch: str, tracked: Container[str]) -> Profiles:
     """The profiles file of a branch, else of the project.
 
     folders: as `profile_folders` gives them. Raises ProjectError for a file
@@ -179,7 +178,7 @@ def _profiles_file(folders: tuple[Path, ...], branch: str) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _dotenv(folders: tuple[Path, ...], tracked: TrackedPaths) -> dict[str, str]:
+def _dotenv(folders: tuple[Path, ...], tracked: Container[str]) -> dict[str, str]:
     """The variables of the `.env` file: those of the environment count before them."""
     at = next((folder / _DOTENV for folder in folders if (folder / _DOTENV).is_file()), None)
     if at is None:
@@ -194,7 +193,7 @@ def _dotenv(folders: tuple[Path, ...], tracked: TrackedPaths) -> dict[str, str]:
     return found
 
 
-def _refuse_tracked(name: str, tracked: TrackedPaths) -> None:
+def _refuse_tracked(name: str, tracked: Container[str]) -> None:
     if name in tracked:
         message = f"Git tracks {name}, which has secrets, and says where they are sent."
         hint = f"git rm --cached {name} && echo {name} >> .gitignore"

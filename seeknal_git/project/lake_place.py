@@ -4,13 +4,12 @@ environment has the variables in it."""
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seeknal_git.errors import Problem, ProjectError
-from seeknal_git.git.repository import Repository
-from seeknal_git.git.tree import TrackedPaths
-from seeknal_git.project.connections import profile_folders, read_profiles
+from seeknal_git.project.connections import read_profiles
 from seeknal_git.project.lake_settings import LakeSettings, overridden
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.warehouse.location import POSTGRES, SQLITE, Lake
@@ -26,24 +25,33 @@ class Setting:
     line: int | None
 
 
-def lake_of(repository: Repository, home: Path, branch: str, written: Setting) -> Lake:
-    """The lake that is the warehouse of a project in a folder. branch: production. Raises
-    ProjectError."""
-    profiles = read_profiles(profile_folders(repository, home), branch, TrackedPaths(repository))
-    lake, asks = written.lake, Problem("", PROJECT_FILE, written.line)
-    try:
-        if own := profiles.mapping("warehouse"):
-            lake = overridden(lake, own)
-        lake = replace(
-            lake,
-            catalog=profiles.resolved(lake.catalog, "warehouse.catalog"),
-            data=profiles.resolved(lake.data, "warehouse.data"),
-        )
-        found = _located(lake, home.resolve())
-    except ValueError as exc:
-        raise ProjectError([replace(asks, message=str(exc))]) from exc
-    secrets = tuple(profiles.connection(name, asks)[0] for name in lake.secrets)
-    return replace(found, secrets=secrets)
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """The way to a lake, for anybody who has a profile and variables of their own. Nothing secret
+    is in it: the setting names variables and connections."""
+
+    setting: Setting
+    home: Path  # the project's folder in the data root
+    folders: tuple[Path, ...]  # where profiles are
+    branch: str  # production
+
+    def lake(self, tracked: Container[str]) -> Lake:
+        """The lake. tracked: the paths that git tracks in the project. Raises ProjectError."""
+        profiles = read_profiles(self.folders, self.branch, tracked)
+        lake, asks = self.setting.lake, Problem("", PROJECT_FILE, self.setting.line)
+        try:
+            if own := profiles.mapping("warehouse"):
+                lake = overridden(lake, own)
+            lake = replace(
+                lake,
+                catalog=profiles.resolved(lake.catalog, "warehouse.catalog"),
+                data=profiles.resolved(lake.data, "warehouse.data"),
+            )
+            found = _located(lake, self.home.resolve())
+        except ValueError as exc:
+            raise ProjectError([replace(asks, message=str(exc))]) from exc
+        secrets = tuple(profiles.connection(name, asks)[0] for name in lake.secrets)
+        return replace(found, secrets=secrets)
 
 
 def _located(lake: LakeSettings, home: Path) -> Lake:

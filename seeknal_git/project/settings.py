@@ -17,6 +17,7 @@ from seeknal_git.project.variables import (
     Variables,
     read_variables,
 )
+from seeknal_git.project.worker_settings import THREADS, WorkerSettings, read_workers
 
 PROJECT_FILE = "seeknal_project.yml"
 _DURATIONS = frozenset({"time_to_live", "keep_history"})
@@ -49,6 +50,7 @@ class Settings:
     keep_promotions: int = 10  # publications of production that keep their tables
     keep_history: int = 7 * 86400  # seconds for which any publication of production does
     show_rows: bool = True  # whether runs show rows that violate a check
+    workers: WorkerSettings = THREADS  # what builds nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,8 @@ def _setting(key: str, value: Any) -> dict[str, Any]:
         return {}
     if key == "warehouse" and isinstance(value, Mapping):
         return {key: read_lake(value)}
+    if key == "workers":
+        return {key: read_workers(value)}
     return {key: _sound(key, kinds[key], value)}
 
 

@@ -14,7 +14,7 @@ from seeknal_git.cache import Cache
 from seeknal_git.errors import GitError, Problem, ProjectError, UsageError
 from seeknal_git.git import repository as git
 from seeknal_git.git.repository import Repository
-from seeknal_git.git.tree import Tree, commit_tree, working_tree
+from seeknal_git.git.tree import TrackedPaths, Tree, commit_tree, working_tree
 from seeknal_git.names import KEPT, PRODUCTION_ALIAS, schema_of
 from seeknal_git.nodes.python import is_module_path
 from seeknal_git.nodes.values import Given
@@ -33,6 +33,7 @@ from seeknal_git.warehouse.location import Lake, Location, exists
 if TYPE_CHECKING:
     from seeknal_git.git.marks import Marks
     from seeknal_git.project.kept_files import KeptFiles
+    from seeknal_git.project.lake_place import Directions
     from seeknal_git.project.lake_settings import LakeSettings
 
 
@@ -94,10 +95,16 @@ class Workspace:
     def warehouse_location(self) -> Location:
         """Where the warehouse is, links resolved anew. Raises ProjectError if it may not be
         there."""
+        directions = self.directions
+        return directions.lake(TrackedPaths(self.repository)) if directions else self.place.path
+
+    @property
+    def directions(self) -> Directions | None:
+        """The way to a warehouse that is a lake; None if it is a file."""
         configured = self.settings.warehouse
         if isinstance(configured, str):
-            return self.place.path
-        return self._lake(configured, self.authority.line("warehouse"))
+            return None
+        return self._directions(configured, self.authority.line("warehouse"))
 
     @property
     def lake_at_hand(self) -> Lake | None:
@@ -107,12 +114,15 @@ class Workspace:
         named = written.settings.warehouse if written else self.settings.warehouse
         if isinstance(named, str):
             return None
-        return self._lake(named, written.lines.get("warehouse") if written else None)
+        directions = self._directions(named, written.lines.get("warehouse") if written else None)
+        return directions.lake(TrackedPaths(self.repository))
 
-    def _lake(self, named: LakeSettings, line: int | None) -> Lake:
-        from seeknal_git.project.lake_place import Setting, lake_of
+    def _directions(self, named: LakeSettings, line: int | None) -> Directions:
+        from seeknal_git.project.connections import profile_folders
+        from seeknal_git.project.lake_place import Directions, Setting
 
-        return lake_of(self.repository, self.home, self.production, Setting(named, line))
+        folders = profile_folders(self.repository, self.home)
+        return Directions(Setting(named, line), self.home, folders, self.production)
 
     @property
     def has_warehouse(self) -> bool:

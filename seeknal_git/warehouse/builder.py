@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import chain, count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +26,6 @@ from seeknal_git.warehouse.model.snapshots import Audit, AuditQuery, Blueprint, 
 from seeknal_git.warehouse.pieces import Kept
 from seeknal_git.warehouse.snapshots import need_snapshot, record_audits, record_snapshots
 
-_ID_LENGTH = 16
 NONE: Mapping[str, Any] = MappingProxyType({})
 # Every value of every row is computed, and none is kept: a view that fails is not published.
 _READ = "count(*), bit_xor(hash(t))"
@@ -60,7 +58,7 @@ class Builder(protocol.Builder):
         confirm: Callable[[], None] = lambda: None,
     ) -> Snapshot:
         with self._undone_if_it_fails(blueprint.sql):
-            started, table = time.perf_counter(), _free_name(blueprint, taken)
+            started, table = time.perf_counter(), blueprint.free_name(taken)
             text = f"CREATE TABLE IF NOT EXISTS {relation(table)} AS {blueprint.sql}"
             if blueprint.query:
                 text = f"SELECT {_READ} FROM {as_rows(blueprint.sql)} AS t"
@@ -80,7 +78,7 @@ class Builder(protocol.Builder):
         from seeknal_git.warehouse.histories import extended
 
         with self._undone_if_it_fails(f"SELECT * FROM {addition.load}"):
-            made = extended(self._connection, blueprint, addition, _free_name(blueprint, taken))
+            made = extended(self._connection, blueprint, addition, blueprint.free_name(taken))
         self._snapshots += [(snapshot, None) for snapshot in made]
         return made[-1]
 
@@ -230,7 +228,7 @@ class Builder(protocol.Builder):
 def _of_pieces(blueprint: Blueprint, kept: Kept, query: Query, started: float) -> Snapshot:
     rows = sum(piece.rows for piece in kept.pieces)
     seconds = time.perf_counter() - started
-    made = blueprint.snapshot(_free_name(blueprint, ()), rows, seconds, query)
+    made = blueprint.snapshot(blueprint.free_name(()), rows, seconds, query)
     return replace(made, pieces=kept.spelled)
 
 
@@ -258,11 +256,3 @@ def _reading(
     if blueprint.files:
         reading["files"] = dict(blueprint.files)
     return reading
-
-
-def _free_name(blueprint: Blueprint, taken: Collection[str]) -> str:
-    """A table's name that begins like the node's. If the snapshot is built again, the name gets a
-    number, as its table is in use."""
-    name = f"{blueprint.name}__{blueprint.id[:_ID_LENGTH]}"
-    names = chain([name], (f"{name}_{number}" for number in count(2)))
-    return next(free for free in names if free.lower() not in taken)

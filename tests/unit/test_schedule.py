@@ -9,7 +9,7 @@ from collections import deque
 
 import pytest
 
-from seeknal_git.build.schedule import Layer, Schedule
+from seeknal_git.build.schedule import Bundle, Layer, Schedule
 
 
 def test_who_takes_a_light_layer_after_others_has_committed_before() -> None:
@@ -28,6 +28,7 @@ def test_who_takes_a_light_layer_after_others_has_committed_before() -> None:
         with schedule.joined():
             both.wait(10)
             for unit in schedule.units(commit):
+                assert not isinstance(unit, Bundle)
                 mine += unit
                 while unit == ["a"] and not schedule._idle:  # the other one is done
                     time.sleep(0.001)
@@ -99,7 +100,9 @@ def test_every_table_is_built_once_where_all_layers_before_are_seen(
         session = Session(tables)
         take = schedule.light_units if alone else schedule.units
         with schedule.joined():
-            for (table,) in take(session.commit):
+            for unit in take(session.commit):
+                assert not isinstance(unit, Bundle)
+                (table,) = unit
                 layer = int(table.partition(".")[0])
                 session.build(table, {read for before in layers[:layer] for read in before})
                 if table in slow:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, count
 from typing import Any
 
 from seeknal_git.sql.partitioning import Ordinal
 from seeknal_git.warehouse.model.clock import now
 from seeknal_git.warehouse.model.queries import Query, as_rows, marked, relation
+
+_ID_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,17 @@ class Blueprint:
     # Of a source that is a view: kept file → its path in the project.
     files: Mapping[str, str] = field(default_factory=dict)
     part: Part | None = None  # of a table in part
+
+    def free_name(self, taken: Collection[str]) -> str:
+        """A table's name that begins like the node's. If the snapshot is built again, the name gets
+        a number, as its table is in use. taken: names in use, in lower case."""
+        names = chain([self.beginning], (f"{self.beginning}_{number}" for number in count(2)))
+        return next(free for free in names if free.lower() not in taken)
+
+    @property
+    def beginning(self) -> str:
+        """The beginning of the names of its tables."""
+        return f"{self.name}__{self.id[:_ID_LENGTH]}"
 
     def snapshot(self, table: str, rows: int, seconds: float, query: Query | None) -> Snapshot:
         """The snapshot that was built of it just now, in a table or as a SELECT."""
