@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.crews import crews
 from benchmarks.days import days
 from benchmarks.figure import Figure
 from benchmarks.generator import Project, python_nodes, write
@@ -199,6 +200,11 @@ def partitions(lab: Laboratory) -> list[Figure]:
     return days(lab.folder / f"days_{lab.depth}", lab.repeat)
 
 
+def workers(lab: Laboratory) -> list[Figure]:
+    """Nodes of a lake in processes, against threads."""
+    return crews(lab.folder / f"crews_{lab.depth}", lab.repeat)
+
+
 # Those that depend on the depth of a project.
 SHAPED = ("plan", "run", "nothing", "edit", "promote")
 
@@ -217,4 +223,5 @@ FIGURES: dict[str, Callable[[Laboratory], list[Figure]]] = {
     "lineage": lineage,
     "python": functions,
     "partitions": partitions,
+    "workers": workers,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -11,6 +12,7 @@ from joblib import Parallel
 from joblib.externals.loky import BrokenProcessPool, get_reusable_executor
 from joblib.parallel import BACKENDS
 
+from seeknal_git.build import tasks
 from seeknal_git.build.processes import Processes
 from seeknal_git.errors import UsageError, WarehouseError
 from seeknal_git.project.worker_settings import DASK, LOKY, RAY
@@ -71,21 +73,30 @@ class Dask:
 
         self.deaths: Deaths = (distributed.KilledWorker, CancelledError, distributed.CancelledError)
         self._jobs, self._address = processes.jobs, processes.address
-        here = {"n_workers": self._jobs, "threads_per_worker": 1, "dashboard_address": None}
+        here = {
+            "n_workers": self._jobs,
+            "threads_per_worker": 1,
+            "dashboard_address": "127.0.0.1:0",
+            "preload": tasks.__name__,
+            "silence_logs": logging.CRITICAL,
+        }
         given = {"address": self._address, "timeout": _CONNECT_SECONDS} if self._address else here
         try:
             self._client = distributed.Client(**given, set_as_default=False)
         except (OSError, ValueError) as exc:
             raise UsageError(
                 f"No Dask scheduler answers at {self._address}: {exc}.",
-                "Start one (dask scheduler, dask worker ADDRESS), or correct the address.",
+                "Start one: dask scheduler",
             ) from exc
 
     def parallel(self) -> Parallel:
         return _parallel(self._jobs, _dask(self._client), return_as="generator_unordered")
 
     def stop(self) -> None:
-        self._client.cancel(list(self._client.futures), force=True)
+        from distributed import Future
+
+        client = self._client
+        client.cancel([Future(key, client) for key in list(client.futures)], force=True)
 
     def close(self) -> None:
         self._client.close()
@@ -131,7 +142,7 @@ class Ray:
         except (OSError, ValueError) as exc:
             raise UsageError(
                 f"No Ray cluster answers at {processes.address}: {exc}.",
-                "Start one (ray start --head), or correct the address.",
+                "Start one: ray start --head",
             ) from exc
 
     def parallel(self) -> Parallel:

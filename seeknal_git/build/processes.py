@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -23,6 +25,11 @@ from seeknal_git.project.workspace import Workspace
 from seeknal_git.warehouse.location import Lake
 
 _PACKAGES = {DASK: "distributed", RAY: "ray"}
+_ADDRESSES = {
+    DASK: (r"(?:(?:tcp|tls|ws|wss)://)?(.+):(\d+)", "tcp://HOST:8786"),
+    RAY: (r"(?:ray://)?(.+):(\d+)", "ray://HOST:10001, or HOST:6379 on a machine of the cluster"),
+}
+_CONNECT_SECONDS = 10
 
 
 # The workers that somebody asks for: how many, or keys of the setting `workers` in place of the
@@ -72,8 +79,26 @@ def _processes(workspace: Workspace, settings: WorkerSettings) -> Processes | No
             f"The backend {backend} needs the package {package}, which is not here.",
             f"pip install {package}",
         )
-    if not address:
+    if address:
+        _need_answer(backend, address)
+    else:
         jobs = jobs or os.cpu_count() or 1
     if backend == LOKY and jobs == 1:
         return None  # the run's own process is the one
     return Processes(backend, jobs, address, directions)
+
+
+def _need_answer(backend: str, address: str) -> None:
+    """Raise UsageError unless somebody answers at the address of a cluster."""
+    pattern, such = _ADDRESSES[backend]
+    found = re.fullmatch(pattern, address)
+    if not found or "/" in found[1]:
+        raise UsageError(f"{address} is no address of {backend}.", f"It is such as {such}")
+    try:
+        place = (found[1].strip("[]"), int(found[2]))
+        socket.create_connection(place, _CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as exc:
+        raise UsageError(
+            f"Nobody answers at {address}, the cluster of {backend}: {exc}.",
+            "Start the cluster, or correct `address` or --address.",
+        ) from exc

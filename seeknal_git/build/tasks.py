@@ -86,13 +86,23 @@ class Done:
 
 def perform(task: Task) -> Done:
     """Do a task, in the worker's process. Refusals are in the result."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run hears Ctrl-C, and ends its workers
+    _ignore_interrupts()
     try:
         with _opened(task) as engine:
             return _performed(engine, task)
     except FAILURES as exc:
         return Done(task.number, refusal=Refusal(f"{without_place(exc)} (on {platform.node()})"))
+
+
+def dask_setup(_worker: object) -> None:
+    """Begin a worker of a Dask cluster that a run has begun on its own machine."""
+    _ignore_interrupts()
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the run, which ends its workers."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _performed(engine: _Engine, task: Task) -> Done:

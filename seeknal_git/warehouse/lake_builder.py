@@ -69,8 +69,7 @@ class LakeBuilder(Builder):
                 names = [name for name, kind, *_ in described if kind in _ROUNDED]
                 for name in names:
                     rows = self._connection.execute(
-                        f"SELECT max(abs({quote(name)}::DOUBLE)) >= {_EXACT} "
-                        f"FROM {relation(table)}"
+                        f"SELECT max(abs({quote(name)}::DOUBLE)) >= {_EXACT} FROM {relation(table)}"
                     ).fetchall()
                     if rows[0][0]:
                         raise SqlError(
