@@ -18,7 +18,7 @@ _NODES = 8
 _ROWS = 20_000  # fit one thread of the engine, so nodes share no work
 _JOBS = 2
 _SQL = "SELECT number, list_sum(list_transform(range({steps}), i -> sqrt(i + number))) AS slow"
-_STEPS = 1_000
+_STEPS = 3_000
 _LEFT_OUT = "crews: there is no PostgreSQL, distributed, or DuckLake for this DuckDB"
 
 

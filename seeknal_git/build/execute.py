@@ -157,7 +157,7 @@ def _work(site: Site, *, alone: bool = False) -> None:
         for unit in schedule.light_units(done) if alone else schedule.units(done):
             if isinstance(unit, Bundle):
                 commit(worker)
-                site.senders[0].send(unit)
+                site.senders[0].send(unit, worker.builder)
                 continue
             for node in unit:
                 _build_unless_failed(site, worker, node)

@@ -27,6 +27,7 @@ from seeknal_git.build.tasks import Answer, Done, Question, Task
 from seeknal_git.names import is_changes
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.model.queries import relation
+from seeknal_git.warehouse.protocol import Builder
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ class Sender:
         is_made = work.inventory.wanted(identifier) in self.site.made
         return not (is_special or is_promised or is_made or is_changes(identifier))
 
-    def send(self, bundle: Bundle) -> None:
-        """Have a bundle built and checked, and record what came of it."""
+    def send(self, bundle: Bundle, builder: Builder) -> None:
+        """Have a bundle built and checked, and record what came of it. builder: of this thread."""
         units, begun = bundle.units, set[int]()
 
         def begin(task: Task) -> bool:
@@ -79,6 +80,8 @@ class Sender:
             return True
 
         for done in self.pool.done(self._tasks(units), begin):
+            if done.snapshot:
+                builder.adopt(done.snapshot)
             self._receive(units[done.number], done)
 
     def _tasks(self, units: Sequence[Twins]) -> list[Task]:

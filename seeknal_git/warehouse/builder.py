@@ -183,6 +183,9 @@ class Builder(protocol.Builder):
         self._forget()
         self._committed(built)
 
+    def adopt(self, snapshot: Snapshot) -> None:
+        self._committed([snapshot.table])
+
     def undo(self) -> None:
         if self._began is not None:
             self._forget()

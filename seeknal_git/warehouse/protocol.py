@@ -379,6 +379,10 @@ class Builder(Protocol):
         Raises SqlError."""
         ...
 
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Count a table as there that another process has built and committed."""
+        ...
+
     def undo(self) -> None:
         """Undo everything since the last commit."""
         ...

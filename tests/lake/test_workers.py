@@ -83,6 +83,16 @@ def test_a_run_on_dask_has_the_tables_and_answers_of_a_run_in_threads(
     )
     assert layers.ask(SUM.format("main.parts")) == [(sum(range(ROWS)),)]
     assert sum(cluster.run(engines).values()) >= 1
+    layers.git("switch", "--quiet", "-c", "half")
+    layers.replace("seeknal/transforms/part_3.yml", "WHERE", "WHERE number < 10000 AND")
+    layers.commit("Half of a part")
+    told = layers.run("--backend", "dask", "--address", address)
+    assert sorted(told["built"]) == ["transform.part_3", "transform.parts"]
+    layers.switch("main")
+    layers.merge("half")
+    told = layers.seeknal("promote", "--backend", "dask", "--address", address, "--json").json
+    assert told["built"] == {}, "workers built it for the branch"
+    assert nothing_twice(layers)
 
 
 @pytest.mark.parametrize("backend", ["loky", "ray"])
