@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from joblib import Parallel
@@ -72,7 +73,7 @@ class Dask:
         import distributed
 
         self.deaths: Deaths = (distributed.KilledWorker, CancelledError, distributed.CancelledError)
-        self._jobs, self._address = processes.jobs, processes.address
+        self._jobs = processes.jobs
         here = {
             "n_workers": self._jobs,
             "threads_per_worker": 1,
@@ -80,14 +81,10 @@ class Dask:
             "preload": tasks.__name__,
             "silence_logs": logging.CRITICAL,
         }
-        given = {"address": self._address, "timeout": _CONNECT_SECONDS} if self._address else here
-        try:
+        there = {"address": processes.address, "timeout": _CONNECT_SECONDS}
+        given = there if processes.address else here
+        with _reached(processes, "dask scheduler"):
             self._client = distributed.Client(**given, set_as_default=False)
-        except (OSError, ValueError) as exc:
-            raise UsageError(
-                f"No Dask scheduler answers at {self._address}: {exc}.",
-                "Start one: dask scheduler",
-            ) from exc
 
     def parallel(self) -> Parallel:
         return _parallel(self._jobs, _dask(self._client), return_as="generator_unordered")
@@ -137,13 +134,8 @@ class Ray:
         register_ray()
         quiet = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
         where = {"address": processes.address} if processes.address else {"num_cpus": self._jobs}
-        try:
+        with _reached(processes, "ray start --head"):
             ray.init(**where, **quiet, ignore_reinit_error=True)
-        except (OSError, ValueError) as exc:
-            raise UsageError(
-                f"No Ray cluster answers at {processes.address}: {exc}.",
-                "Start one: ray start --head",
-            ) from exc
 
     def parallel(self) -> Parallel:
         return _parallel(max(2, self._jobs), _registered(RAY), return_as="list")
@@ -154,6 +146,18 @@ class Ray:
         import ray
 
         ray.shutdown()
+
+
+@contextmanager
+def _reached(processes: Processes, start: str) -> Iterator[None]:
+    """Raise UsageError for a cluster that cannot be reached, or begun here. start: a command."""
+    try:
+        yield
+    except (OSError, ValueError) as exc:
+        where = processes.address or "this machine"
+        raise UsageError(
+            f"There is no cluster of {processes.backend} at {where}: {exc}.", f"Start one: {start}"
+        ) from exc
 
 
 def _registered(name: str) -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -73,12 +71,7 @@ def _processes(workspace: Workspace, settings: WorkerSettings) -> Processes | No
             f"Use `backend: threading` ({PROJECT_FILE}, or --backend threading), or a lake with "
             "its catalog in PostgreSQL.",
         )
-    package = _PACKAGES.get(backend)
-    if package and importlib.util.find_spec(package) is None:
-        raise UsageError(
-            f"The backend {backend} needs the package {package}, which is not here.",
-            f"pip install {package}",
-        )
+    _need_package(backend)
     if address:
         _need_answer(backend, address)
     else:
@@ -88,8 +81,22 @@ def _processes(workspace: Workspace, settings: WorkerSettings) -> Processes | No
     return Processes(backend, jobs, address, directions)
 
 
+def _need_package(backend: str) -> None:
+    """Raise UsageError unless the package of a backend is installed."""
+    from importlib.util import find_spec
+
+    package = _PACKAGES.get(backend)
+    if package and find_spec(package) is None:
+        raise UsageError(
+            f"The backend {backend} needs the package {package}, which is not here.",
+            f"pip install {package}",
+        )
+
+
 def _need_answer(backend: str, address: str) -> None:
     """Raise UsageError unless somebody answers at the address of a cluster."""
+    import socket
+
     pattern, such = _ADDRESSES[backend]
     found = re.fullmatch(pattern, address)
     if not found or "/" in found[1]:

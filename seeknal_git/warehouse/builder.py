@@ -69,7 +69,7 @@ class Builder(protocol.Builder):
             snapshot = blueprint.snapshot(table, made[0][0], seconds, blueprint.query)
             reading = _reading(self._connection, blueprint, snapshot)
             confirm()
-        self._snapshots.append((snapshot, reading))
+            self._record(snapshot, reading)
         return snapshot
 
     def extend(
@@ -79,7 +79,8 @@ class Builder(protocol.Builder):
 
         with self._undone_if_it_fails(f"SELECT * FROM {addition.load}"):
             made = extended(self._connection, blueprint, addition, blueprint.free_name(taken))
-        self._snapshots += [(snapshot, None) for snapshot in made]
+            for snapshot in made:
+                self._record(snapshot, None)
         return made[-1]
 
     def pieces(self, snapshot: Snapshot) -> list[Piece]:
@@ -122,13 +123,17 @@ class Builder(protocol.Builder):
             self._keep(made, order.blueprint, kept, confirm)
         return made
 
+    def _record(self, made: Snapshot, reading: Mapping[str, Any] | None) -> None:
+        """Have a snapshot recorded with the next commit."""
+        self._snapshots.append((made, reading))
+
     def _keep(
         self, made: Snapshot, blueprint: Blueprint, kept: Kept, confirm: Callable[[], None]
     ) -> None:
         """Have a snapshot in pieces recorded with the next commit."""
         reading = _reading(self._connection, blueprint, made)
         confirm()
-        self._snapshots.append((made, reading))
+        self._record(made, reading)
         self._tables += [kept.table] if kept.is_new else []
 
     def load_files(self, order: InFiles, confirm: Callable[[], None] = lambda: None) -> Snapshot:

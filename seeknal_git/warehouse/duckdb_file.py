@@ -134,11 +134,7 @@ class DuckDBFile(protocol.Warehouse):
 
     forget_outdated = outdated
 
-    def lease(
-        self,
-        schema: str,  # noqa: ARG002
-        deadline: Deadline,  # noqa: ARG002
-    ) -> AbstractContextManager[None]:
+    def lease(self, _schema: str, _deadline: Deadline, /) -> AbstractContextManager[None]:
         return nullcontext()  # nobody else has the file
 
     def leave(self) -> str | None:

@@ -67,7 +67,7 @@ class DuckLake(DuckDBFile):
 
         return forget(self._connection)
 
-    def lease(self, schema: str, deadline: Deadline) -> AbstractContextManager[None]:
+    def lease(self, schema: str, deadline: Deadline, /) -> AbstractContextManager[None]:
         if not (isinstance(self._path, Lake) and self._path.is_shared):
             return nullcontext()  # of two transactions, the file of the catalog takes one
         from seeknal_git.warehouse.lease import leased

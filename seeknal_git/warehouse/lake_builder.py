@@ -8,19 +8,17 @@ the comment of the table too, which the lake allows one of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from seeknal_git.names import bare, literal, quote
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.warehouse.builder import Builder
 from seeknal_git.warehouse.model.queries import relation
-from seeknal_git.warehouse.model.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.model.pieces import InFiles, InPieces, Stage
-    from seeknal_git.warehouse.model.snapshots import Blueprint
-
+    from seeknal_git.warehouse.model.snapshots import Snapshot
 
 # Parquet has no integer of 128 bits: the engine writes a HUGEINT as a DOUBLE, exact up to here.
 _EXACT = 2**53
@@ -28,23 +26,11 @@ _ROUNDED = ("HUGEINT", "UHUGEINT")
 
 
 class LakeBuilder(Builder):
-    def build(
-        self,
-        blueprint: Blueprint,
-        taken: Collection[str] = (),
-        confirm: Callable[[], None] = lambda: None,
-    ) -> Snapshot:
-        made = super().build(blueprint, taken, confirm)
-        self._need_exact(made)
-        return made
-
     def build_pieces(
         self, order: InPieces, confirm: Callable[[], None] = lambda: None
     ) -> Snapshot | Stage:
         made = super().build_pieces(order, confirm)
         self._fence(order)
-        if isinstance(made, Snapshot):
-            self._need_exact(made)
         return made
 
     def load_files(self, order: InFiles, confirm: Callable[[], None] = lambda: None) -> Snapshot:
@@ -61,18 +47,21 @@ class LakeBuilder(Builder):
         with self._undone_if_it_fails():
             self._connection.execute(f"COMMENT ON TABLE {relation(order.store.table)} IS {text}")
 
-    def _need_exact(self, snapshot: Snapshot) -> None:
+    def _record(self, made: Snapshot, reading: Mapping[str, Any] | None) -> None:
+        if made.query is None or made.is_in_pieces:  # else it is a view of tables of others
+            for table in made.tables:
+                self._need_exact(table)
+        super()._record(made, reading)
+
+    def _need_exact(self, table: str) -> None:
         """Raise SqlError if a table has whole numbers that the lake has rounded."""
-        with self._undone_if_it_fails():
-            for table in [] if snapshot.query else snapshot.tables:
-                described = self._connection.execute(f"DESCRIBE {relation(table)}").fetchall()
-                names = [name for name, kind, *_ in described if kind in _ROUNDED]
-                for name in names:
-                    rows = self._connection.execute(
-                        f"SELECT max(abs({quote(name)}::DOUBLE)) >= {_EXACT} FROM {relation(table)}"
-                    ).fetchall()
-                    if rows[0][0]:
-                        raise SqlError(
-                            f"{name} has whole numbers beyond {_EXACT:,}, which a lake rounds. "
-                            f"Cast it: CAST(… AS DECIMAL(38, 0)) AS {bare(name)}"
-                        )
+        described = self._connection.execute(f"DESCRIBE {relation(table)}").fetchall()
+        for name in [name for name, kind, *_ in described if kind in _ROUNDED]:
+            rows = self._connection.execute(
+                f"SELECT max(abs({quote(name)}::DOUBLE)) >= {_EXACT} FROM {relation(table)}"
+            ).fetchall()
+            if rows[0][0]:
+                raise SqlError(
+                    f"{name} has whole numbers beyond {_EXACT:,}, which a lake rounds. "
+                    f"Cast it: CAST(… AS DECIMAL(38, 0)) AS {bare(name)}"
+                )

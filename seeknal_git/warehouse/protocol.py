@@ -477,7 +477,7 @@ class Warehouse(Protocol):
         """Let that part of a lake's past go; returns what has gone."""
         ...
 
-    def lease(self, schema: str, deadline: Deadline) -> AbstractContextManager[None]:
+    def lease(self, schema: str, deadline: Deadline, /) -> AbstractContextManager[None]:
         """Keep others from publishing an environment inside the block. Raises WarehouseBusy if
         somebody else does until the deadline."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -24,7 +25,7 @@ class LakeRepo(Repo):
     secret: str = ""
     options: str = ""  # for those who attach it
 
-    def ask(self, sql: str, name: str = "mine") -> list[tuple[object, ...]]:
+    def ask(self, sql: str, name: str = "mine") -> list[tuple[Any, ...]]:
         """The answer to somebody who attaches the lake under a name of their own."""
         with duckdb.connect() as connection:
             load(connection, ["ducklake", "postgres_scanner", "sqlite_scanner", "httpfs"])

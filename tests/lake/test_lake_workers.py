@@ -272,41 +272,43 @@ def workers_of(run: int) -> list[int]:
     return found
 
 
-def test_a_worker_that_is_killed_costs_a_retry_with_loky(layers: LakeRepo) -> None:
-    slowed(layers)
-    command = layers.command("run", "--backend", "loky", "--max-workers", "2")
-    with subprocess.Popen(
+def assert_whole(layers: LakeRepo, run: subprocess.Popen[bytes], said: str) -> None:
+    """The run ended well, nothing is lost, and nothing was made twice."""
+    assert run.returncode == 0, said
+    assert layers.ask(SUM.format("main.parts")) == [(sum(range(ROWS)),)]
+    assert nothing_twice(layers), said
+
+
+def begun(layers: LakeRepo, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A command that is at work, in a session of its own."""
+    return subprocess.Popen(
         command,
         cwd=layers.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-    ) as run:
+    )
+
+
+def test_a_worker_that_is_killed_costs_a_retry_with_loky(layers: LakeRepo) -> None:
+    slowed(layers)
+    command = layers.command("run", "--backend", "loky", "--max-workers", "2")
+    with begun(layers, command) as run:
         os.kill(until(lambda: workers_of(run.pid)), signal.SIGKILL)
         said = run.communicate(timeout=120)[0].decode()
-    assert run.returncode == 0, said
-    assert layers.ask(SUM.format("main.parts")) == [(sum(range(ROWS)),)]
-    assert nothing_twice(layers), said
+    assert_whole(layers, run, said)
 
 
 def test_a_worker_that_is_killed_costs_a_retry_with_dask(layers: LakeRepo, cluster: Any) -> None:
     slowed(layers)
     address, before = cluster.scheduler.address, cluster.run(os.getpid)
     command = layers.command("run", "--backend", "dask", "--address", address)
-    with subprocess.Popen(
-        command,
-        cwd=layers.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as run:
+    with begun(layers, command) as run:
         busy = until(lambda: [name for name, keys in cluster.processing().items() if keys])
         time.sleep(2)
         os.kill(before[busy], signal.SIGKILL)
         said = run.communicate(timeout=120)[0].decode()
-    assert run.returncode == 0, said
-    assert layers.ask(SUM.format("main.parts")) == [(sum(range(ROWS)),)]
-    assert nothing_twice(layers), said
+    assert_whole(layers, run, said)
 
 
 @pytest.mark.parametrize("backend", ["loky", "dask"])
@@ -314,13 +316,7 @@ def test_ctrl_c_ends_the_workers(layers: LakeRepo, backend: str) -> None:
     pytest.importorskip("distributed")
     slowed(layers)
     command = layers.command("run", "--backend", backend, "--max-workers", "2")
-    with subprocess.Popen(
-        command,
-        cwd=layers.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as run:
+    with begun(layers, command) as run:
         until(lambda: workers_of(run.pid))
         os.killpg(run.pid, signal.SIGINT)
         said = run.communicate(timeout=60)[0].decode()

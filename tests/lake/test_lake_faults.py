@@ -1,5 +1,5 @@
 """Faults while several machines work on one lake: nothing is lost, and production always shows the
-numbers of one commit. `FAULTS=100` tries as many kills, `TEAM=8 SECONDS=120` as large a team."""
+numbers of one commit. `FAULTS=100` tries as many kills, `TEAM=8 TEAM_SECONDS=120` as large a team."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ import random
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import Repo
 from tests.lake.conftest import LakeRepo, begin
-from tests.servers import Postgres, need_extensions
+from tests.servers import Postgres, begun, ended, need_extensions, postgres_programs
 
 KILLS = int(os.environ.get("FAULTS", "6"))
 TEAM = int(os.environ.get("TEAM", "3"))
-SECONDS = float(os.environ.get("SECONDS", "12"))
+SECONDS = float(os.environ.get("TEAM_SECONDS", "12"))
 DAILY = "seeknal/transforms/daily.yml"
 SUM = "sum(amount) AS total"
 
 
-def shown(lake: LakeRepo) -> list[object]:
+def shown(lake: LakeRepo) -> list[Any]:
     """Production's numbers, as anybody reads them."""
     return [total for (total,) in lake.ask("SELECT total FROM main.daily ORDER BY day")]
 
@@ -48,7 +50,7 @@ def publications(lake: LakeRepo) -> list[int]:
     rows = lake.ask(
         "SELECT id FROM _seeknal.publications WHERE schema_name = 'main' ORDER BY rowid"
     )
-    return [number for (number,) in rows]  # type: ignore[misc]
+    return [number for (number,) in rows]
 
 
 def killed(repo: Repo, after: float, *arguments: str) -> bool:
@@ -105,15 +107,11 @@ def test_a_killed_command_is_completed_by_the_next_one(lake: LakeRepo, kind: str
 @pytest.fixture
 def server() -> Iterator[Postgres]:
     """A server of this test alone, which may stop."""
-    from tempfile import mkdtemp
-
-    from tests.servers import begun, ended, postgres_programs
-
     need_extensions("ducklake", "postgres_scanner")
     programs = postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
-    found = begun(programs, Path(mkdtemp(prefix="seeknal-postgres-")))
+    found = begun(programs, Path(tempfile.mkdtemp(prefix="seeknal-postgres-")))
     yield found
     ended(found)
 
@@ -307,16 +305,13 @@ def test_a_team_that_runs_and_promotes_at_once_loses_nothing(
     for number in range(1, TEAM + 1):
         lake.git("clone", "--quiet", f"{tmp_path}/origin.git", f"{tmp_path}/clone{number}")
         clone = Repo(tmp_path / f"clone{number}")
-        (clone.path / "raw").symlink_to(lake.path / "raw") if not (
-            clone.path / "raw"
-        ).exists() else None
         members.append(Member(clone, number, time.monotonic() + SECONDS))
     for member in members:
         member.start()
     seen = set()
     while any(member.is_alive() for member in members):
         first, second = shown(lake)
-        assert first * 7 == second * 3  # type: ignore[operator]
+        assert first * 7 == second * 3
         seen.add(first)
         time.sleep(0.2)
     for member in members:
