@@ -23,7 +23,7 @@ from tests.conftest import Repo, opened
 
 
 def settled(path: Path) -> str:
-    while not (version := version_of(path)):
+    while not (version := version_of(path, None)):
         time.sleep(0.005)
     return version
 
@@ -128,7 +128,7 @@ def test_every_write_gives_another_version_also_within_a_tick_of_the_clock(
     for number in range(20):
         with opened(published.warehouse, "READ_WRITE") as engine:
             engine.execute(f"CREATE OR REPLACE TABLE main.mine AS SELECT {number} AS n")
-        assert (version := version_of(published.warehouse)) == "" or version not in seen
+        assert (version := version_of(published.warehouse, None)) == "" or version not in seen
         seen.add(settled(published.warehouse))
     assert len(seen) == 20
 
@@ -136,7 +136,7 @@ def test_every_write_gives_another_version_also_within_a_tick_of_the_clock(
 def test_a_log_with_writes_leaves_no_version(published: Repo) -> None:
     settled(published.warehouse)
     published.warehouse.with_name(f"{published.warehouse.name}.wal").write_bytes(b"")
-    assert version_of(published.warehouse) == ""
+    assert version_of(published.warehouse, None) == ""
 
 
 def test_a_log_that_is_merged_during_the_look_leaves_no_version(
@@ -154,7 +154,7 @@ def test_a_log_that_is_merged_during_the_look_leaves_no_version(
         return found
 
     monkeypatch.setattr(Path, "stat", stat)
-    assert version_of(file) == ""
+    assert version_of(file, None) == ""
 
 
 def test_a_file_that_was_left_stays_locked_and_is_the_same_once_it_is_closed(
@@ -169,10 +169,10 @@ def test_a_file_that_was_left_stays_locked_and_is_the_same_once_it_is_closed(
         version = warehouse.leave()
         done = subprocess.run(asks, capture_output=True, text=True, check=False)
         assert "Could not set lock" in done.stderr
-    assert version == version_of(published.warehouse) != ""
+    assert version == version_of(published.warehouse, None) != ""
     with open_for_state(published.warehouse, marks):
         pass
-    assert version == version_of(published.warehouse)
+    assert version == version_of(published.warehouse, None)
 
 
 def test_a_plan_of_a_new_branch_after_a_run_opens_the_warehouse_once(

@@ -19,7 +19,7 @@ from seeknal_git.build.progress import Event, Progress, Report
 from seeknal_git.build.schedule import Bundle, Schedule
 from seeknal_git.build.site import Site
 from seeknal_git.build.tables import table_of
-from seeknal_git.build.transactions import Step, Worker, commit, take
+from seeknal_git.build.transactions import LONG_STEP, Step, Worker, commit, take
 from seeknal_git.build.work import Work
 from seeknal_git.project.partitions import Layouts
 from seeknal_git.sql.engine import SqlError
@@ -50,7 +50,7 @@ def execute(
         work,
         report,
         progress,
-        Schedule(layers),
+        Schedule(layers, LONG_STEP * warehouse.commit_seconds),
         taken,
         Pieces(work.inventory, earlier, taken, _layouts(work)),
         earlier_answers(warehouse, work),
@@ -171,6 +171,7 @@ def _hired(site: Site) -> Worker | None:
             return None
         worker = Worker(
             builder=site.warehouse.builder(),
+            commit_seconds=site.warehouse.commit_seconds,
             stopping=site.stopping,
             failed=site.progress.failed,
             forget=partial(_forget, site),

@@ -168,7 +168,7 @@ def _reads_the_same(prepared: Prepared, warehouse: Warehouse) -> bool:
     environment = prepared.environment
     # As `load` has named them.
     schemas = list(dict.fromkeys([environment.production_schema, environment.schema]))
-    loads = unmoved_loads(path, prepared.workspace.cache, schemas)
+    loads = unmoved_loads(path, prepared.workspace.cache, schemas, warehouse.version)
     if loads is None:
         loads = loads_of(warehouse, schemas)
     if loaded.kept is None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 # Nodes that are made of the same share one table, so one worker takes all of them.
 Twins = Sequence[str]
-_LONG_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class Schedule:
     """
 
     layers: deque[Layer]
+    long_seconds: float  # of a node that takes long
     # The nodes of a layer as they are handed out to all workers.
     gathered: Callable[[Iterable[Twins]], Iterable[Unit]] = iter
     _condition: threading.Condition = field(default_factory=threading.Condition)
@@ -108,7 +108,7 @@ class Schedule:
             while units and not self._ended:
                 started = time.perf_counter()
                 yield units.popleft()
-                if units and time.perf_counter() - started > _LONG_SECONDS:
+                if units and time.perf_counter() - started > self.long_seconds:
                     commit()
                     self._hand_out(units)
                     return

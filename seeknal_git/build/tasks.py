@@ -160,6 +160,7 @@ class _Engine:
             builder = self.warehouse.builder()
         worker = Worker(
             builder=builder,
+            commit_seconds=self.warehouse.commit_seconds,
             stopping=threading.Event(),
             failed={},
             forget=lambda _: None,

@@ -2,7 +2,7 @@
 
 A node that takes a moment is committed at once, smaller ones are committed together, also with
 those that read them. So a run that is killed loses the nodes it was just building, and small ones
-of at most half a second.
+of at most half a second; in a lake, five seconds.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from seeknal_git.warehouse.protocol import Builder
 
 _RETRY_PAUSE_SECONDS = 0.1
 _ATTEMPTS = 5  # of a step whose commit others are in the way of
-# A commit costs some milliseconds. It is worth that after a step of some length, or after many.
-_LONG_STEP_SECONDS = 0.05
-_COMMIT_AFTER_SECONDS = 0.5
+# A commit is worth its time after a step that takes so many times as long, or after many steps.
+LONG_STEP, _MANY_STEPS = 10, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class Worker:
     """One thread's builder, and the steps that it has not committed yet."""
 
     builder: Builder
+    commit_seconds: float  # that a commit takes, about
     stopping: threading.Event  # set once the run is to end
     failed: Mapping[str, str]  # the nodes of the run that failed so far
     forget: Callable[[str], None]  # called with a node whose table was undone
@@ -76,8 +76,8 @@ def _is_done(worker: Worker, step: Step, attempts: int) -> bool:
                 raise
             time.sleep(_RETRY_PAUSE_SECONDS * attempt)
     worker.uncommitted.append(step)
-    is_long = time.perf_counter() - started >= _LONG_STEP_SECONDS
-    is_due = is_long or worker.builder.open_for >= _COMMIT_AFTER_SECONDS
+    is_long = time.perf_counter() - started >= LONG_STEP * worker.commit_seconds
+    is_due = is_long or worker.builder.open_for >= _MANY_STEPS * worker.commit_seconds
     # The answer that failed a node is final, also if its table could be another one next time.
     if is_due or step.node in worker.failed:
         commit(worker)

@@ -166,12 +166,15 @@ def showing(workspace: Workspace) -> Showing:
     location, known = workspace.warehouse_location, production_ref(workspace.repository)
     if not exists(location):
         return Showing(known)
-    key = _key(workspace, version_of(location))
-    if (remembered := workspace.cache.get(_TOPIC, [key]).get(key)) is not None:
-        found: Showing | None = _echoed(workspace, _remembered(remembered))
-    else:
-        found = _asked(workspace)
-    return found if found and found.commit is not None else Showing(known)
+    found = _NEVER
+    with suppress(WarehouseError):
+        version = version_of(location, workspace.marks)
+        key = _key(workspace, version)
+        if (remembered := workspace.cache.get(_TOPIC, [key]).get(key)) is not None:
+            found = _echoed(workspace, _remembered(remembered))
+        else:
+            found = _asked(workspace, version)
+    return found if found.commit is not None else Showing(known)
 
 
 def remember_showing(workspace: Workspace, warehouse: Warehouse, version: str) -> Showing:
@@ -194,19 +197,17 @@ def _remembered(values: Sequence[Any]) -> Showing:
     return Showing(commit, base, restores, at and datetime.fromisoformat(at))
 
 
-def _asked(workspace: Workspace) -> Showing | None:
-    """Ask the warehouse, once for all that the command is going to need; None if it cannot be
-    read."""
+def _asked(workspace: Workspace, version: str) -> Showing:
+    """Ask the warehouse, once for all that the command is going to need. version: of the warehouse
+    before that. Raises WarehouseError if it cannot be read."""
     from seeknal_git.project.loads_in_use import remember_loads
 
     location = workspace.warehouse_location
-    with suppress(WarehouseError), open_for_state(location, workspace.marks) as warehouse:
-        version = version_of(location)  # nobody can write to a file as long as it is open
+    with open_for_state(location, workspace.marks) as warehouse:
         here = git.current_branch(workspace.repository) or workspace.production
         schemas = dict.fromkeys([workspace.production_schema, schema_of(here)])
         remember_loads(warehouse, location, workspace.cache, [*schemas], version)
         return remember_showing(workspace, warehouse, version)
-    return None
 
 
 def recorded(workspace: Workspace, warehouse: Warehouse) -> Showing:

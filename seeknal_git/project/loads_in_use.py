@@ -132,13 +132,12 @@ def _loads(
     """The loads that environments show. The warehouse is asked if somebody wrote to it."""
     if not exists(location) or not graph.sources():
         return {}
-    cache, version = root.cache, version_of(location)
-    if (known := unmoved_loads(location, cache, schemas)) is not None:
-        return known
+    cache, marks, until = root.cache, Marks(root.places.repository), deadline or NO_WAIT
     try:
-        with open_for_state(
-            location, Marks(root.places.repository), deadline or NO_WAIT
-        ) as warehouse:
+        version = version_of(location, marks, until)
+        if (known := unmoved_loads(location, cache, schemas, version)) is not None:
+            return known
+        with open_for_state(location, marks, until) as warehouse:
             return remember_loads(warehouse, location, cache, schemas, version)
     except WarehouseBusy:
         if deadline is not None:
@@ -149,10 +148,12 @@ def _loads(
         return {}  # problems come up where they matter
 
 
-def unmoved_loads(location: Location, cache: Cache, schemas: Sequence[str]) -> Loads | None:
+def unmoved_loads(
+    location: Location, cache: Cache, schemas: Sequence[str], version: str
+) -> Loads | None:
     """The loads that environments showed when the warehouse was last asked, if nobody has written
-    to it since; else None."""
-    version, whole = version_of(location), digest(str(location))
+    to it since; else None. version: of the warehouse now."""
+    whole = digest(str(location))
     keys = dict(zip(schemas, _keys(location, schemas), strict=True))
     found = cache.get(_TOPIC, [whole, *keys.values()]) if version else {}
     current = {key: value for key, value in found.items() if value["version"] == version}

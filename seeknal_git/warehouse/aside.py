@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from seeknal_git.names import SNAPSHOTS, WAREHOUSE, literal, qualified
+from seeknal_git.names import SNAPSHOTS, STATE_SCHEMA, WAREHOUSE, literal, qualified
 from seeknal_git.sql.sandbox import Reach, confinement
 from seeknal_git.sql.transaction import transaction
 from seeknal_git.warehouse import pieces, protocol
@@ -30,6 +30,7 @@ from seeknal_git.warehouse.file_version import file_version
 from seeknal_git.warehouse.model.pieces import Store
 from seeknal_git.warehouse.model.snapshots import Snapshot
 from seeknal_git.warehouse.stamp import stamp_of
+from seeknal_git.warehouse.state_tables import STATE_FORM
 from seeknal_git.warehouse.turns import Turn, files_of, remove
 from seeknal_git.warehouse.verdict import is_sound
 
@@ -53,7 +54,7 @@ def open_aside(
         stamp = stamp_of(connection, base, BASE)
         _attach_own(connection, file, base, stamp)
         own = tables_in(connection, WAREHOUSE, SNAPSHOTS)
-        catalog = Catalog(connection, {SNAPSHOTS: base | own}, folder)
+        catalog = Catalog(connection, {SNAPSHOTS: base | own, STATE_SCHEMA: STATE_FORM}, folder)
         yield AsideFile(path, catalog, owner, base - own, stamp)
         # The warehouse is free before the log of the file is merged.
         connection.execute(f"DETACH {BASE}")

@@ -33,10 +33,8 @@ _OUR_VIEW = (
 MARK = "Seeknal: "
 _MARKED = rf"^{MARK}(\w+)$"
 _DESCRIBED_AT_ONCE = 100  # tables in one statement
-# Everything that keeps the engine from dropping a schema.
+# Everything beside tables and views that keeps the engine from dropping a schema.
 _CONTENTS = (
-    "duckdb_tables()",
-    "duckdb_views()",
     "duckdb_functions()",
     "duckdb_sequences()",
     "duckdb_types()",
@@ -53,6 +51,7 @@ class Catalog:
 
     # The guard for SQL that others wrote, by the extensions that the engine has.
     guard: Guard = ALONE
+    commit_seconds = 0.005
 
     def __init__(
         self,
@@ -70,6 +69,10 @@ class Catalog:
 
     def tables(self, schema: str) -> set[str]:
         return set(self._tables.get(schema, ()))
+
+    def tables_now(self, schema: str) -> set[str]:
+        """The same, also if others have made or dropped some meanwhile."""
+        return self.tables(schema)
 
     def snapshots(self) -> set[str]:
         return self.tables(SNAPSHOTS)
@@ -108,8 +111,19 @@ class Catalog:
         return {name for name, text in texts.items() if not views[name].names_files_in(text)}
 
     def made_by_others(self, schema: str, shown: Iterable[Published]) -> dict[str, Foreign]:
-        """As the function `made_by_others`."""
-        return _foreign(schema, shown, self.tables(schema), self.views(schema))
+        """The views and tables of a schema that somebody made, by their names in lower case.
+
+        shown: the nodes that the environment shows. A view is ours if it has a name that was
+        published then, and its whole text is that of a view of the table that was.
+        """
+        ours = {(published.view, published.table) for published in shown}
+        found = [Foreign(schema, name, "table") for name in self.tables_now(schema)]
+        found += [
+            Foreign(schema, view, "view")
+            for view, table in self.views(schema).items()
+            if (view, table) not in ours
+        ]
+        return {foreign.name.lower(): foreign for foreign in found}
 
     def built(self, tables: Collection[str]) -> None:
         """Add snapshot tables that were committed. A builder calls this from its own thread."""
@@ -129,6 +143,12 @@ class Catalog:
 
     def keep_publications_out(self) -> None:
         """Let no publication be committed beside the transaction. Nobody else writes to a file."""
+
+    def stamp(self) -> str:
+        """A text that every write changes."""
+        from seeknal_git.warehouse.stamp import stamp_of
+
+        return stamp_of(self.connection, self.snapshots())
 
     def sizes(self, tables: Sequence[str]) -> dict[str, int]:
         """Snapshot table → the bytes that it takes up in the warehouse."""
@@ -166,19 +186,6 @@ def _blocks(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(rows[0][0])
 
 
-def snapshot_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    return set(_tables(connection, SNAPSHOTS))
-
-
-def _tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
-    rows = connection.execute(
-        "SELECT table_name FROM duckdb_tables() "
-        "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
-        [schema],
-    ).fetchall()
-    return [name for (name,) in rows]
-
-
 def columns_of(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, Columns]:
     """Snapshot table → (name, type) of each column. All these tables must exist.
 
@@ -212,32 +219,9 @@ def views_of(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, st
     return dict(rows)
 
 
-def made_by_others(
-    connection: duckdb.DuckDBPyConnection,
-    schema: str,
-    shown: Iterable[Published],
-) -> dict[str, Foreign]:
-    """The views and tables of a schema that somebody made, by their names in lower case.
-
-    shown: the nodes that the environment shows. A view is ours if it has a name that was published
-    then, and its whole text is that of a view of the table that was.
-    """
-    return _foreign(schema, shown, _tables(connection, schema), views_of(connection, schema))
-
-
-def _foreign(
-    schema: str, shown: Iterable[Published], tables: Iterable[str], views: Mapping[str, str]
-) -> dict[str, Foreign]:
-    ours = {(published.view, published.table) for published in shown}
-    found = [Foreign(schema, name, "table") for name in tables]
-    found += [
-        Foreign(schema, view, "view") for view, table in views.items() if (view, table) not in ours
-    ]
-    return {foreign.name.lower(): foreign for foreign in found}
-
-
-def is_empty(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
-    """Whether a schema holds nothing that keeps the engine from dropping it."""
+def has_functions_or_types(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
+    """Whether a schema without tables and views holds something that keeps the engine from
+    dropping it."""
     union = " UNION ALL ".join(
         f"SELECT schema_name, database_name FROM {contents}" for contents in _CONTENTS
     )
@@ -246,4 +230,4 @@ def is_empty(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
         "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
         [schema],
     ).fetchall()
-    return not rows[0][0]
+    return bool(rows[0][0])

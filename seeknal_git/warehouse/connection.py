@@ -23,7 +23,7 @@ from seeknal_git.warehouse.file_version import file_version, settled_version
 from seeknal_git.warehouse.inspection import inspected, listed
 from seeknal_git.warehouse.owner import Owner, claim, need_own
 from seeknal_git.warehouse.shared_engine import shared_engine
-from seeknal_git.warehouse.state_tables import STATE_TABLES
+from seeknal_git.warehouse.state_tables import STATE_FORM, STATE_TABLES
 from seeknal_git.warehouse.turns import RETRY_SECONDS, Turn
 from seeknal_git.warehouse.verdict import is_sound, remember_sound
 
@@ -113,6 +113,7 @@ def attach(
         return {}
     if not read_only and not sound:
         connection.execute(STATE_TABLES)
+        tables[STATE_SCHEMA] = [*(state | STATE_FORM.keys())]
     if owner is None:
         return tables
     if not read_only:

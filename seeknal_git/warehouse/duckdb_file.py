@@ -15,6 +15,7 @@ from seeknal_git.warehouse.connection import leave, opened, opened_for_state
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.deliveries import DeliveryRecords
 from seeknal_git.warehouse.environments import EnvironmentViews
+from seeknal_git.warehouse.file_version import file_version
 from seeknal_git.warehouse.location import Lake, Location
 from seeknal_git.warehouse.model.unused import Outdated
 from seeknal_git.warehouse.publications import PublicationRecords
@@ -100,7 +101,7 @@ class DuckDBFile(protocol.Warehouse):
     def scratch(self) -> protocol.Scratch:
         from seeknal_git.warehouse.scratch import ScratchTables
 
-        return ScratchTables(self._connection, self._catalog.folder, self._catalog.guard)
+        return ScratchTables(self._connection, self._catalog)
 
     @property
     def queries(self) -> protocol.Queries:
@@ -115,14 +116,20 @@ class DuckDBFile(protocol.Warehouse):
         return Builder(self._connection.cursor(), self._catalog.built, self._catalog.guard)
 
     @property
+    def commit_seconds(self) -> float:
+        return self._catalog.commit_seconds
+
+    @property
     def takes_turns(self) -> bool:
         return False
 
     @property
-    def stamp(self) -> str:
-        from seeknal_git.warehouse.stamp import stamp_of
+    def version(self) -> str:
+        return file_version(self._path) if isinstance(self._path, Path) else ""
 
-        return stamp_of(self._connection, self._catalog.snapshots())
+    @property
+    def stamp(self) -> str:
+        return self._catalog.stamp()
 
     def take(self, file: Path) -> bool:
         from seeknal_git.warehouse.taking import take

@@ -53,6 +53,10 @@ class DuckLake(DuckDBFile):
         return LakeBuilder(self._connection.cursor(), self._catalog.built, self._catalog.guard)
 
     @property
+    def version(self) -> str:
+        return self.stamp
+
+    @property
     def takes_turns(self) -> bool:
         # Each transaction has a connection to the catalog. SQLite refuses one that has to wait.
         return isinstance(self._path, Lake) and self._path.catalog.startswith(SQLITE)

@@ -33,8 +33,7 @@ WITH
         ) = 1
     ),
     there AS (
-        SELECT table_name FROM duckdb_tables()
-        WHERE database_name = 'warehouse' AND schema_name = $1
+        SELECT unnest($1::VARCHAR[]) AS table_name
     )
 SELECT schema_name, list(DISTINCT node ORDER BY node)
 FROM (SELECT schema_name, node, unnest(tables) AS table_name FROM shown)
@@ -76,7 +75,7 @@ class EnvironmentViews(protocol.Environments):
         return found
 
     def missing(self) -> dict[str, list[str]]:
-        rows = self.connection.execute(_MISSING, [SNAPSHOTS]).fetchall()
+        rows = self.connection.execute(_MISSING, [[*self.catalog.tables_now(SNAPSHOTS)]]).fetchall()
         return dict(rows)
 
     def views(self, schema: str) -> dict[str, str]:
@@ -96,16 +95,16 @@ class EnvironmentViews(protocol.Environments):
         publish.need_places(others, views)
 
     def delete(self, schema: str) -> tuple[Foreign, ...]:
-        connection = self.connection
         with self.catalog.changing(schema):
-            return self.catalog.change(partial(_deleted, connection, schema))
+            return self.catalog.change(partial(_deleted, self.catalog, schema))
 
     def was_deleted(self, schema: str) -> bool:
         return runs.was_deleted(self.connection, schema)
 
 
-def _deleted(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[Foreign, ...]:
+def _deleted(known: Catalog, schema: str) -> tuple[Foreign, ...]:
     """Drop the views of an environment, and record its end; returns everything that stays."""
+    connection = known.connection
     views = catalog.views_of(connection, schema)
     ours = {
         published.view
@@ -114,9 +113,10 @@ def _deleted(connection: duckdb.DuckDBPyConnection, schema: str) -> tuple[Foreig
     }
     for view in ours:
         connection.execute(f"DROP VIEW {qualified(WAREHOUSE, schema, view)}")
-    yours = tuple(catalog.made_by_others(connection, schema, ()).values())
+    known.forget()
+    yours = tuple(known.made_by_others(schema, ()).values())
     # `main` is the engine's own, which it does not drop.
-    if schema != "main" and catalog.is_empty(connection, schema):
+    if not (yours or schema == "main" or catalog.has_functions_or_types(connection, schema)):
         connection.execute(f"DROP SCHEMA IF EXISTS {qualified(WAREHOUSE, schema)}")
     runs.record_deletion(connection, schema)
     return yours

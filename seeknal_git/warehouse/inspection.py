@@ -7,13 +7,19 @@ process. Only catalogs are read here, in which the engine binds nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from seeknal_git.errors import WarehouseError, WarehouseRefused, some
 from seeknal_git.names import SNAPSHOTS, STATE, STATE_SCHEMA
-from seeknal_git.warehouse.state_tables import LATER_COLUMNS, always_there, first_columns
+from seeknal_git.warehouse.state_tables import (
+    EARLIEST,
+    LATER_COLUMNS,
+    LATEST,
+    always_there,
+    first_columns,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,16 +31,14 @@ _NAMED = 3
 _IN_OURS = f"lower(schema_name) IN ('{STATE_SCHEMA}', '{SNAPSHOTS}')"
 _OURS = f"database_name = 'warehouse' AND {_IN_OURS}"
 _RUNS = r"\b(DEFAULT|GENERATED|CHECK|REFERENCES|UNIQUE|PRIMARY)\b"
-# A lake writes a default for a column that has none.
-_SQL = "replace(sql, ' DEFAULT(NULL)', '')"
 _TABLES = f"""
     SELECT schema_name, table_name,
         {_IN_OURS} AND (
             index_count > 0 OR check_constraint_count > 0 OR regexp_matches(
-                regexp_replace({_SQL}, '"[^"]*"|''[^'']*''', '', 'g'), '{_RUNS}'
+                regexp_replace(sql, '"[^"]*"|''[^'']*''', '', 'g'), '{_RUNS}'
             )
         ) AS runs,
-        CASE WHEN lower(schema_name) = '{STATE_SCHEMA}' OR runs THEN {_SQL} END
+        CASE WHEN lower(schema_name) = '{STATE_SCHEMA}' OR runs THEN sql END
     FROM duckdb_tables() WHERE database_name = 'warehouse'"""
 _NAMES = """
     SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'warehouse'"""
@@ -69,10 +73,19 @@ def inspected(
     wrong = []
     for schema, table, runs, sql in connection.execute(_TABLES).fetchall():
         tables.setdefault(schema.lower(), []).append(table)
-        if sql is not None and (fault := _fault(table.lower(), sql, runs)):
+        if runs:
+            wrong.append(computing(f"{schema}.{table}"))
+        elif sql is not None and (fault := fault_of(table.lower(), _kinds(table.lower(), sql))):
             wrong.append(f"the table {schema}.{table}, which {fault}")
     others = connection.execute(_not_tables(writing)).fetchall()
     wrong += [f"the {kind} {name}" for kind, name in others]
+    need_nothing_wrong(place, wrong)
+    need_whole_rows(connection, place, map(str.lower, tables.get(STATE_SCHEMA, ())))
+    return tables
+
+
+def need_nothing_wrong(place: Location, wrong: Sequence[str]) -> None:
+    """Raise WarehouseRefused for what a warehouse should not have in our schemas."""
     if wrong:
         raise WarehouseRefused(
             f"The warehouse {place} holds something in Seeknal's own schemas that Seeknal did not "
@@ -80,11 +93,9 @@ def inspected(
             "Drop that, if the warehouse is yours; else move the file away: "
             "seeknal run builds it again.",
         )
-    _need_whole_rows(connection, place, map(str.lower, tables.get(STATE_SCHEMA, ())))
-    return tables
 
 
-def _need_whole_rows(
+def need_whole_rows(
     connection: duckdb.DuckDBPyConnection, place: Location, tables: Iterable[str]
 ) -> None:
     """Raise WarehouseError for a row that lacks a value, or has a time that Python cannot hold: the
@@ -109,7 +120,7 @@ def _broken(table: str) -> str:
     """The condition for a row that is not whole; "" if the table is not ours."""
     wrong = [f"{name} IS NULL" for name in always_there(table)]
     wrong += [
-        f"{name} NOT BETWEEN TIMESTAMP '1970-01-01' AND TIMESTAMP '9000-01-01'"
+        f"{name} NOT BETWEEN {EARLIEST} AND {LATEST}"
         for name, kind in first_columns(table).items()
         if kind == "TIMESTAMP"
     ]
@@ -118,16 +129,22 @@ def _broken(table: str) -> str:
     return " OR ".join(wrong)
 
 
-def _fault(table: str, sql: str, runs: bool) -> str | None:
-    """The fault of a table of ours, as the end of a sentence."""
-    if runs:
-        return "computes values, or has an index"
-    kinds = {name.lower(): kind for name, kind in _COLUMN.findall(sql.replace('"', ""))}
-    wanted = first_columns(table) | {
-        name: kind
-        for name, kind in LATER_COLUMNS.get(table, {}).items()
-        if re.search(rf"\b{name} ", sql)
-    }
+def computing(table: str) -> str:
+    """A table of ours that runs somebody's SQL, in a message."""
+    return f"the table {table}, which computes values, or has an index"
+
+
+def _kinds(table: str, sql: str) -> dict[str, str]:
+    """Column → type, of the CREATE TABLE of a state table; "" for a type that is not one word."""
+    later = [name for name in LATER_COLUMNS.get(table, {}) if re.search(rf"\b{name} ", sql)]
+    found = _COLUMN.findall(sql.replace('"', ""))
+    return dict.fromkeys(later, "") | {name.lower(): kind for name, kind in found}
+
+
+def fault_of(table: str, kinds: Mapping[str, str]) -> str | None:
+    """The fault of a state table, as the end of a sentence. kinds: column → type."""
+    later = LATER_COLUMNS.get(table, {})
+    wanted = first_columns(table) | {name: later[name] for name in later.keys() & kinds.keys()}
     wrong = [name for name, kind in wanted.items() if kinds.get(name) != kind]
     return f"has no column {wrong[0]} of the right type" if wrong else None
 

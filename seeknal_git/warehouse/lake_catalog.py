@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
@@ -17,6 +18,7 @@ from seeknal_git.warehouse.engine_errors import is_conflict
 from seeknal_git.warehouse.guard import WITH_EXTENSIONS
 
 if TYPE_CHECKING:
+    from seeknal_git.warehouse.lake_tables import LakeTables
     from seeknal_git.warehouse.model.publications import Publication
 
 T = TypeVar("T")
@@ -27,6 +29,22 @@ _LONGEST_WAIT = 0.5  # seconds before a change is begun again
 
 class LakeCatalog(Catalog):
     guard = WITH_EXTENSIONS
+    commit_seconds = 0.05  # with the time to read the whole catalog anew after it
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tables: Mapping[str, Iterable[str]],
+        listed: LakeTables,
+        folder: Path | None = None,
+    ) -> None:
+        super().__init__(connection, tables, folder)
+        self._listed = listed
+
+    def tables_now(self, schema: str) -> set[str]:
+        if not self._tables:  # there may be no lake to ask
+            return set()
+        return set(self._listed.names(self.connection).get(schema, ()))
 
     def change(self, action: Callable[[], T]) -> T:
         """Also again if somebody else has committed first, from the beginning."""
@@ -62,6 +80,9 @@ class LakeCatalog(Catalog):
             f"CALL {WAREHOUSE}.set_commit_message({literal(publication.author)}, "
             f"{literal(message)}, extra_info => {literal(json.dumps(extra))})"
         )
+
+    def stamp(self) -> str:
+        return self._listed.stamp(self.connection) if self._tables else ""
 
     def sizes(self, tables: Sequence[str]) -> dict[str, int]:
         if not tables:  # there may be no lake to ask

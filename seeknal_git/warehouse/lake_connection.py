@@ -16,7 +16,7 @@ import duckdb
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.files import make_private
-from seeknal_git.names import SNAPSHOTS, STATE, STATE_SCHEMA, WAREHOUSE, literal, qualified
+from seeknal_git.names import SNAPSHOTS, STATE_SCHEMA, WAREHOUSE, literal, qualified
 from seeknal_git.sql import extensions
 from seeknal_git.sql.outside import keep_secret
 from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
@@ -24,11 +24,12 @@ from seeknal_git.sql.transaction import transaction
 from seeknal_git.warehouse.connection import IN_MEMORY, SETTINGS, kept_files, make_folder
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.engine_errors import is_conflict, is_locked, our_errors
-from seeknal_git.warehouse.inspection import inspected, listed
 from seeknal_git.warehouse.lake_catalog import LakeCatalog
+from seeknal_git.warehouse.lake_inspection import inspect
+from seeknal_git.warehouse.lake_tables import Found, LakeTables
 from seeknal_git.warehouse.location import SQLITE, Lake
 from seeknal_git.warehouse.owner import Owner, claim, need_own
-from seeknal_git.warehouse.shared_engine import shared_engine
+from seeknal_git.warehouse.shared_engine import attached_engine
 from seeknal_git.warehouse.state_tables import STATE_FORM, STATE_TABLES
 from seeknal_git.warehouse.turns import RETRY_SECONDS, files_of
 
@@ -46,6 +47,9 @@ _ROWS_IN_CATALOG = "; ".join(
     f"CALL {WAREHOUSE}.set_option('data_inlining_row_limit', {rows}, schema => {literal(schema)})"
     for schema, rows in ((STATE_SCHEMA, 10_000), (SNAPSHOTS, 0))
 )
+# To plan a statement with the statistics of a lake takes more questions to the catalog than to
+# execute it. The state is small, and is read without them.
+_FOR_STATE = "SET disabled_optimizers = 'statistics_propagation'"
 # A table of the state of a lake that a file is being copied into (lake_filling.py).
 MOVING = "moving"
 _SPILL = "spill"
@@ -91,10 +95,10 @@ def opened_for_filling(
 @contextmanager
 def _opened(visit: _Visit) -> Iterator[LakeCatalog]:
     lake, owner = visit.lake, visit.owner
-    with our_errors(lake), closing(duckdb.connect(":memory:")) as connection:
+    with our_errors(lake), closing(extensions.engine()) as connection:
         visit = replace(visit, reach=_with_own(visit.reach, lake, owner))
         tables = _entered(connection, visit)
-        yield LakeCatalog(connection, tables, kept_files(owner))
+        yield LakeCatalog(connection, tables, LakeTables(lake), kept_files(owner))
 
 
 @contextmanager
@@ -108,18 +112,19 @@ def opened_for_state(
             yield catalog
         return
     place = f"{lake.catalog} {lake.data} {lake.schema}"
-    with our_errors(lake), shared_engine("", place) as connection:
+    with our_errors(lake), attached_engine(place, extensions.engine) as connection:
         visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
         match attached_kind(connection):
             case None:
+                connection.execute(_FOR_STATE)
                 tables = _entered(connection, visit)
             case "ducklake":  # it was inspected when it was attached
-                tables = listed(connection)
+                tables = LakeTables(lake).names(connection)
             case _:  # there was no lake at the first look, and a closed engine attaches none
                 with opened(lake, owner, read_only=True, deadline=deadline) as catalog:
                     yield catalog
                 return
-        yield LakeCatalog(connection, tables, kept_files(owner))
+        yield LakeCatalog(connection, tables, LakeTables(lake), kept_files(owner))
 
 
 def attached_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
@@ -167,12 +172,12 @@ def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, 
         return {}
     if visit.read_only:
         return _looked_at(connection, visit)
-    _complete_state(connection)
-    tables = inspected(connection, lake, writing=True)
-    _need_filled(tables, visit)
+    found = _completed(connection, LakeTables(lake))
+    inspect(connection, lake, found)
+    _need_filled(found.names, visit)
     if owner is not None:
         claim(connection, lake, owner)
-    return tables
+    return found.names
 
 
 def load_extensions(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
@@ -213,15 +218,15 @@ def _need_filled(tables: Mapping[str, Collection[str]], visit: _Visit) -> None:
 def _looked_at(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, list[str]]:
     """Inspect a lake that is read."""
     lake, owner = visit.lake, visit.owner
-    tables = inspected(connection, lake, writing=False)
-    _need_filled(tables, visit)
-    state = {table.lower() for table in tables.get(STATE_SCHEMA, ())}
-    if not state:
+    found = LakeTables(lake).found(connection)
+    inspect(connection, lake, found)
+    _need_filled(found.names, visit)
+    if not found.state:
         _be_empty(connection)
         return {}
     if owner is not None:
         need_own(connection, lake, owner)
-    return tables
+    return found.names
 
 
 def _attached(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> bool:
@@ -270,24 +275,14 @@ def _is_absent(exc: duckdb.Error) -> bool:
     return "does not exist - and creating a new DuckLake" in str(exc)
 
 
-def _complete_state(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the state tables and columns that are not there."""
-    # To list the columns of everything, the engine would bind all views, before they are inspected.
-    tables = connection.execute(
-        "SELECT lower(table_name) FROM duckdb_tables() "
-        "WHERE database_name = 'warehouse' AND lower(schema_name) = $1",
-        [STATE_SCHEMA],
-    ).fetchall()
-    rows = connection.execute(
-        " UNION ALL ".join(
-            f"SELECT {literal(table)}, name FROM pragma_table_info({literal(f'{STATE}.{table}')})"
-            for (table,) in tables
-        )
-        or "SELECT NULL, NULL"
-    ).fetchall()
-    wanted = {(table, column) for table, columns in STATE_FORM.items() for column in columns}
-    if not wanted - set(rows):
-        return
+def _completed(connection: duckdb.DuckDBPyConnection, tables: LakeTables) -> Found:
+    """Make the state tables and columns that are not there; returns everything that is."""
+    found = tables.found(connection)
+    if all(
+        found.state.get(table, {}).keys() >= columns.keys() for table, columns in STATE_FORM.items()
+    ):
+        return found
     connection.execute(_ROWS_IN_CATALOG)
     with transaction(connection):
         connection.execute(STATE_TABLES)
+    return tables.found(connection)

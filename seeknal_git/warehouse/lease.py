@@ -37,7 +37,7 @@ def leased(lake: Lake, schema: str, deadline: Deadline) -> Iterator[None]:
     Raises WarehouseBusy if somebody else has it until the deadline, and WarehouseError if the
     server cannot be asked.
     """
-    with our_errors(lake), closing(duckdb.connect(":memory:")) as connection:
+    with our_errors(lake), closing(extensions.engine()) as connection:
         extensions.load(connection, ["postgres_scanner"])
         address = literal(lake.catalog.removeprefix(POSTGRES))
         connection.execute(f"ATTACH {address} AS catalog (TYPE postgres)")

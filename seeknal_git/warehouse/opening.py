@@ -55,10 +55,13 @@ def _implementation(location: Location | None) -> Implementation:
     return duckdb_file
 
 
-def version_of(location: Location) -> str:
+def version_of(location: Location, owner: Owner | None, deadline: Deadline = NO_WAIT) -> str:
     """The version of a warehouse: every write changes it. Empty if it cannot be told, as just after
-    a write, and of a lake, which only itself can tell."""
-    return file_version(location) if isinstance(location, Path) else ""
+    a write. A lake is opened for its state, and asked. Raises as `open_for_state`."""
+    if isinstance(location, Path):
+        return file_version(location)
+    with open_for_state(location, owner, deadline) as warehouse:
+        return warehouse.version
 
 
 def open_warehouse(

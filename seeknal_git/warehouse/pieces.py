@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from seeknal_git.sql.statement import Columns
+    from seeknal_git.warehouse.catalog import Catalog
 
 # The rows of a piece, in whatever order; those of several pieces add up.
 CONTENT = "concat_ws(' ', 'rows', count(*), bit_xor(h), sum(h::HUGEINT))"
@@ -78,15 +79,10 @@ def _piece(id_: str, ordinal: Ordinal, origins: str, number: int, rows: int) -> 
     return Piece(id_, ordinal, mapping(origins), number, rows)
 
 
-def are_recorded(connection: duckdb.DuckDBPyConnection) -> bool:
+def are_recorded(catalog: Catalog) -> bool:
     """Whether the state has a table of pieces: a warehouse of an earlier version that is only read
     has none."""
-    rows = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'warehouse' "
-        "AND lower(schema_name) = $1 AND table_name = 'pieces'",
-        [STATE_SCHEMA],
-    ).fetchall()
-    return bool(rows[0][0])
+    return "pieces" in catalog.tables(STATE_SCHEMA)
 
 
 def store_of(

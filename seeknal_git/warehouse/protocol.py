@@ -455,8 +455,18 @@ class Warehouse(Protocol):
         ...
 
     @property
+    def commit_seconds(self) -> float:
+        """The seconds that a commit takes, about."""
+        ...
+
+    @property
     def takes_turns(self) -> bool:
         """Whether one builder at a time has to work."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """As `opening.version_of`."""
         ...
 
     @property

@@ -44,8 +44,7 @@ WITH
         )
     ),
     there AS (
-        SELECT table_name FROM duckdb_tables()
-        WHERE database_name = 'warehouse' AND schema_name = $2
+        SELECT unnest($2::VARCHAR[]) AS table_name
     )
 SELECT p.id, list(DISTINCT s.node ORDER BY s.node)
 FROM spans s JOIN {of_living("publications")} p
@@ -86,7 +85,8 @@ class PublicationRecords(protocol.Publications):
         return moves
 
     def lost(self, schema: str) -> dict[int, list[str]]:
-        return dict(self.connection.execute(_LOST, [schema, SNAPSHOTS]).fetchall())
+        there = self.catalog.tables_now(SNAPSHOTS)
+        return dict(self.connection.execute(_LOST, [schema, [*there]]).fetchall())
 
     def rows(self, schema: str, at: int) -> dict[str, int | None]:
         return dict(self.connection.execute(_ROWS, [schema, at]).fetchall())

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seeknal_git.names import literal, qualified, quote
+from seeknal_git.names import SNAPSHOTS, literal, qualified, quote
 from seeknal_git.sql.engine import as_subquery
-from seeknal_git.warehouse import catalog, compare, protocol
+from seeknal_git.warehouse import compare, protocol
 from seeknal_git.warehouse.engine_errors import refusals
-from seeknal_git.warehouse.guard import ALONE, Guard
 from seeknal_git.warehouse.model.answers import Comparison, Rows
 from seeknal_git.warehouse.model.environments import Published
 from seeknal_git.warehouse.results import selected
@@ -22,21 +21,22 @@ if TYPE_CHECKING:
     import duckdb
 
     from seeknal_git.sql.statement import Columns
+    from seeknal_git.warehouse.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)
 class ScratchTables(protocol.Scratch):
     connection: duckdb.DuckDBPyConnection
-    folder: Path | None  # of kept files
-    guard: Guard = ALONE
+    catalog: Catalog
 
     def built(
         self, schemas: Iterable[str], fingerprints: Mapping[str, str]
     ) -> dict[str, tuple[str, Published]]:
-        tables = catalog.snapshot_tables(self.connection)
+        tables = self.catalog.tables_now(SNAPSHOTS)
         built: dict[str, tuple[str, Published]] = {}
         for schema in schemas:
-            for node, published in shown(self.connection, schema, folder=self.folder).items():
+            environment = shown(self.connection, schema, folder=self.catalog.folder)
+            for node, published in environment.items():
                 is_as_defined = published.fingerprint == fingerprints.get(node)
                 if is_as_defined and tables.issuperset(published.tables):
                     built.setdefault(node, (schema, published))
@@ -92,7 +92,7 @@ class ScratchTables(protocol.Scratch):
         """A block in which these SELECTs may be executed. Raises SqlError if the engine refuses
         one, or the guard."""
         with refusals():
-            self.guard.need_reachable(self.connection, *selects)
+            self.catalog.guard.need_reachable(self.connection, *selects)
             yield
 
     def in_one_order(self) -> AbstractContextManager[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import duckdb
@@ -17,13 +17,46 @@ import duckdb
 _idle: dict[tuple[int, str], duckdb.DuckDBPyConnection] = {}
 
 
+# The same for those in use that stay attached to a warehouse.
+_busy: dict[tuple[int, str], duckdb.DuckDBPyConnection] = {}
+
+
 @contextmanager
-def shared_engine(settings: str, place: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
+def shared_engine(settings: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """An engine with these settings, which is kept for the next caller, unless an error leaves the
-    block. place: a name of its own, for an engine that stays attached to a warehouse."""
-    key = (os.getpid(), place or settings)
+    block."""
+    with _lent((os.getpid(), settings), lambda: duckdb.connect(":memory:"), settings) as connection:
+        yield connection
+
+
+@contextmanager
+def attached_engine(
+    place: str, made: Callable[[], duckdb.DuckDBPyConnection]
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same, of an engine that stays attached to a warehouse. Inside the block, others get a
+    connection of its own to it.
+
+    place: a name of the warehouse; made: makes the engine.
+    """
+    key = (os.getpid(), place)
+    if key in _busy:
+        with _busy[key].cursor() as connection:
+            yield connection
+        return
+    with _lent(key, made) as connection:
+        _busy[key] = connection
+        try:
+            yield connection
+        finally:
+            del _busy[key]
+
+
+@contextmanager
+def _lent(
+    key: tuple[int, str], made: Callable[[], duckdb.DuckDBPyConnection], settings: str = ""
+) -> Iterator[duckdb.DuckDBPyConnection]:
     idle = _idle.pop(key, None)
-    connection = idle or duckdb.connect(":memory:")
+    connection = idle or made()
     try:
         if idle is None:
             connection.execute(settings)

@@ -94,7 +94,7 @@ class SnapshotTables(protocol.Snapshots):
         return pieces.of_snapshot(self.connection, snapshot)
 
     def store(self, storage: str, there: Collection[str]) -> Store | None:
-        if not pieces.are_recorded(self.connection):
+        if not pieces.are_recorded(self.catalog):
             return None
         return pieces.store_of(self.connection, storage, there)
 
@@ -129,7 +129,7 @@ class SnapshotTables(protocol.Snapshots):
         }
 
     def kept(self, rules: Rules) -> dict[str, str]:
-        return unused_tables.kept_tables(self.connection, rules)
+        return unused_tables.kept_tables(self.catalog, rules)
 
     def kept_files(self, rules: Rules) -> set[str]:
         return unused_tables.kept_files(self.connection, rules)
@@ -138,7 +138,7 @@ class SnapshotTables(protocol.Snapshots):
         return unused_tables.unnamed(self.catalog, kept)
 
     def unused_pieces(self, rules: Rules) -> list[UnusedPieces]:
-        return unused_pieces.unused(self.connection, rules)
+        return unused_pieces.unused(self.catalog, rules)
 
     def drop_pieces(self, pieces: Sequence[UnusedPieces]) -> None:
         self.catalog.change(partial(unused_pieces.drop, self.catalog, pieces))

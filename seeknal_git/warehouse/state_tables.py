@@ -153,6 +153,8 @@ LATER_COLUMNS = {
 TABLES_OF_VIEW = r"regexp_extract_all(coalesce(reads, table_name), '(?:^| )(\w+)', 1)"
 # The same, for kept files.
 FILES_OF_VIEW = r"regexp_extract_all(coalesce(reads, ''), '@\w+')"
+# In SQL, the bounds of all times.
+EARLIEST, LATEST = "TIMESTAMP '1970-01-01'", "TIMESTAMP '9000-01-01'"
 _MAY_BE_NULL = {
     "snapshots": {"data_version"},
     "pieces": {"ordinal", "file"},
@@ -169,10 +171,6 @@ _NUMBER = {
     "publications": "id",
     "publication_nodes": "publication_id",
     "exposures": "publication_id",
-}
-# State table → its columns, with their types.
-STATE_FORM = {
-    table: columns | LATER_COLUMNS.get(table, {}) for table, columns in _FIRST_COLUMNS.items()
 }
 
 STATE_TABLES = "; ".join(

@@ -31,10 +31,11 @@ _LIST = re.compile(rf"{NUMBER} IN \(([\d, ]+)\)")
 _GONE = "_gone"  # after the name of a table, in the record of a snapshot or a publication
 
 
-def unused(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[UnusedPieces]:
+def unused(known: Catalog, rules: Rules) -> list[UnusedPieces]:
     """The pieces that nobody needs, in tables whose others somebody needs."""
-    if not are_recorded(connection):
+    if not are_recorded(known):
         return []
+    connection = known.connection
     needed, named = _needed(connection, rules), _named_by_others(connection)
     rows = connection.execute(
         f"SELECT p.table_name, p.number, p.row_count, s.node FROM {STATE}.pieces p JOIN ("

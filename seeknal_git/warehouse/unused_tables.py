@@ -74,14 +74,15 @@ SELECT p.table_name, min(s.node), min(p.row_count)::BIGINT FROM (
 ) p JOIN {with_later_columns("snapshots")} s ON s.reads = p.table_name GROUP BY p.table_name"""
 
 
-def kept_tables(connection: duckdb.DuckDBPyConnection, rules: Rules) -> dict[str, str]:
+def kept_tables(known: Catalog, rules: Rules) -> dict[str, str]:
     """Table → the first of `REASONS` to keep it."""
+    connection = known.connection
     tables_by_reason = (
         _shown(connection, rules.productions),
         tables_of_histories(connection),
         _shown(connection, rules.live),
         _shown_before(connection, rules, TABLES_OF_VIEW),
-        _read_by_views(connection, rules),
+        _read_by_views(known, rules),
         _unfinished(connection, rules),
     )
     kept: dict[str, str] = {}
@@ -114,10 +115,10 @@ def unnamed(known: Catalog, kept: Collection[str]) -> list[Unnamed]:
     """The snapshots that are not kept. A table without a record is not ours."""
     connection = known.connection
     tables = f"SELECT table_name, node, row_count FROM {STATE}.snapshots"
-    if are_recorded(connection):
+    if are_recorded(known):
         tables += f" UNION ALL {_OF_PIECES}"
     rows = connection.execute(f"{tables} ORDER BY ALL").fetchall()
-    there = catalog.snapshot_tables(connection) - set(kept)
+    there = known.tables_now(SNAPSHOTS) - set(kept)
     found = [row for row in rows if row[0] in there]
     sizes = known.sizes([table for table, _, _ in found])
     return [Unnamed(table, node, count, sizes[table]) for table, node, count in found]
@@ -175,9 +176,10 @@ def _oldest_kept(connection: duckdb.DuckDBPyConnection, rules: Rules, production
     return oldest
 
 
-def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[str]:
+def _read_by_views(known: Catalog, rules: Rules) -> set[str]:
     """The snapshots that views name, also those that somebody made; except for our own views of
     environments that go."""
+    connection = known.connection
     schemas = connection.execute(f"SELECT DISTINCT schema_name FROM {of_living('environments')}")
     going = {
         (schema, view)
@@ -191,7 +193,7 @@ def _read_by_views(connection: duckdb.DuckDBPyConnection, rules: Rules) -> set[s
         if (schema, view) not in going
         for name in names
     }
-    return {table for table in catalog.snapshot_tables(connection) if table.lower() in named}
+    return {table for table in known.tables_now(SNAPSHOTS) if table.lower() in named}
 
 
 def views_of_ours(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:

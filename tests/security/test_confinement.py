@@ -26,10 +26,12 @@ from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.extensions import load
 from seeknal_git.sql.partitioning import Partitioning
 from seeknal_git.sql.sandbox import Reach, confinement
+from seeknal_git.warehouse import location
 from seeknal_git.warehouse.deliveries import DeliveryRecords
 from seeknal_git.warehouse.guard import WITH_EXTENSIONS
 from seeknal_git.warehouse.lake_builder import LakeBuilder
 from seeknal_git.warehouse.lake_catalog import LakeCatalog
+from seeknal_git.warehouse.lake_tables import LakeTables
 from seeknal_git.warehouse.model.answers import PYTHON, Answer, Listener
 from seeknal_git.warehouse.model.environments import Published
 from seeknal_git.warehouse.model.histories import Addition
@@ -94,7 +96,7 @@ class Lake:
 
     @property
     def catalog(self) -> LakeCatalog:
-        return LakeCatalog(self.connection, {})
+        return LakeCatalog(self.connection, {}, LakeTables(location.Lake("", "")))
 
     @property
     def builder(self) -> LakeBuilder:
@@ -319,7 +321,7 @@ def test_sql_of_a_node_stays_in_the_warehouse(lake: Lake, sql: str) -> None:
 
 def test_all_that_executes_sql_of_others_is_guarded(lake: Lake) -> None:
     before, sql = lake.ear.opened, told(lake, "FROM <open>")
-    scratch = ScratchTables(lake.connection, None, WITH_EXTENSIONS)
+    scratch = ScratchTables(lake.connection, lake.catalog)
     rows, piece = f"({sql})", InPieces(_blueprint(""), "s", BUCKETS, (("a", "INTEGER"),), None)
     addition = Addition(rows, ("id",), (), (), False, datetime(2026, 1, 1))  # noqa: DTZ001
     for execute in (

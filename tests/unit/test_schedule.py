@@ -16,7 +16,7 @@ def test_who_takes_a_light_layer_after_others_has_committed_before() -> None:
     """Its transaction would be older than their tables."""
     heavy = Layer(lambda: False, lambda: [["a"], ["b"]])
     light = Layer(lambda: True, lambda: [["c"]])
-    schedule, both = Schedule(deque([heavy, light])), threading.Barrier(2)
+    schedule, both = Schedule(deque([heavy, light]), 0.05), threading.Barrier(2)
     told: list[list[str]] = [[], []]
 
     def work(number: int) -> None:
@@ -77,10 +77,7 @@ class Session:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_every_table_is_built_once_where_all_layers_before_are_seen(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("seeknal_git.build.schedule._LONG_SECONDS", 0.001)
+def test_every_table_is_built_once_where_all_layers_before_are_seen(seed: int) -> None:
     chance, tables = random.Random(seed), Tables()
     layers = [
         [f"{number}.{place}" for place in range(chance.randint(0, 5))]
@@ -94,7 +91,7 @@ def test_every_table_is_built_once_where_all_layers_before_are_seen(
     def laid(number: int) -> Layer:
         return Layer(lambda: light[number], lambda: [[table] for table in layers[number]])
 
-    schedule = Schedule(deque(map(laid, range(len(layers)))))
+    schedule = Schedule(deque(map(laid, range(len(layers)))), 0.001)
 
     def work(*, alone: bool = False) -> None:
         session = Session(tables)

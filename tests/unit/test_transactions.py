@@ -40,6 +40,7 @@ class Events:
 def hired(warehouse: Warehouse, events: Events) -> Worker:
     return Worker(
         warehouse.builder(),
+        warehouse.commit_seconds,
         threading.Event(),
         {},
         events.forgotten.append,
