@@ -5,35 +5,31 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.figure import Figure
+from benchmarks.lakes import catalogs
 from benchmarks.process import Cost, cost, seeknal
-from seeknal_git.sql.extensions import packaged
-from tests.servers import begun, ended, postgres_programs
 
 _NODES = 8
 _ROWS = 20_000  # fit one thread of the engine, so nodes share no work
 _JOBS = 2
 _SQL = "SELECT number, list_sum(list_transform(range({steps}), i -> sqrt(i + number))) AS slow"
 _STEPS = 3_000
-_LEFT_OUT = "crews: there is no PostgreSQL, distributed, or DuckLake for this DuckDB"
 
 
 def crews(folder: Path, repeat: int) -> list[Figure]:
     """Full runs with Dask, two worker processes that are there before, and with loky, which begins
     them. Left out where a part is missing. folder: a scratch folder."""
-    programs = postgres_programs()
-    extensions = [packaged(name) for name in ("ducklake", "postgres_scanner")]
-    if programs is None or None in extensions or find_spec("distributed") is None:
-        print(_LEFT_OUT, file=sys.stderr)
+    if find_spec("distributed") is None:
+        print("workers: there is no distributed", file=sys.stderr)
         return []
     import distributed
 
-    server = begun(programs, Path(tempfile.mkdtemp(prefix="seeknal-postgres-")))
-    try:
+    with catalogs("workers") as server:
+        if server is None:
+            return []
         project(folder, f"postgres:{server.database()}")
         with distributed.LocalCluster(
             n_workers=_JOBS, threads_per_worker=1, dashboard_address="127.0.0.1:0"
@@ -49,8 +45,6 @@ def crews(folder: Path, repeat: int) -> list[Figure]:
             for _ in range(repeat):
                 for name, options in given.items():
                     took[name].append(cost(seeknal(*run, *options), folder))
-    finally:
-        ended(server)
     threads = [one.seconds for one in took["threading"]]
     return [
         Figure(

@@ -11,6 +11,7 @@ from benchmarks.days import days
 from benchmarks.figure import Figure
 from benchmarks.generator import Project, python_nodes, write
 from benchmarks.laboratory import Laboratory, asked, forget, git, has
+from benchmarks.lakes import lakes
 from benchmarks.process import Cost, cost, python, seeknal
 
 _MEGABYTE = 1_000_000
@@ -200,6 +201,11 @@ def partitions(lab: Laboratory) -> list[Figure]:
     return days(lab.folder / f"days_{lab.depth}", lab.repeat)
 
 
+def lake(lab: Laboratory) -> list[Figure]:
+    """A warehouse in DuckLake on PostgreSQL, against the file."""
+    return lakes(lab.folder / f"lakes_{lab.depth}", lab.nodes, lab.depth, lab.repeat)
+
+
 def workers(lab: Laboratory) -> list[Figure]:
     """Nodes of a lake in processes, against threads."""
     return crews(lab.folder / f"crews_{lab.depth}", lab.repeat)
@@ -223,5 +229,6 @@ FIGURES: dict[str, Callable[[Laboratory], list[Figure]]] = {
     "lineage": lineage,
     "python": functions,
     "partitions": partitions,
+    "lake": lake,
     "workers": workers,
 }

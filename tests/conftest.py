@@ -282,10 +282,18 @@ class Repo:
         """Every view of a schema: its columns with their types, and its rows in order."""
         with opened(self.place, "READ_ONLY") as connection:
             names = connection.execute(
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1",
+                "SELECT view_name FROM duckdb_views() "
+                "WHERE database_name = current_database() AND schema_name = $1 ORDER BY 1",
                 [schema],
             ).fetchall()
             return {name: _contents(connection, f'"{schema}"."{name}"') for (name,) in names}
+
+    @property
+    def written(self) -> object:
+        """A value that every write to the warehouse changes."""
+        if lakes.WANTED:
+            return self.numbers("FROM ducklake_current_snapshot('warehouse')")
+        return self.warehouse.read_bytes()
 
     def production(self) -> dict[str, View]:
         return self.views("main")

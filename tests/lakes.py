@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from seeknal_git.names import literal
 from seeknal_git.sql.extensions import load
@@ -22,6 +23,7 @@ from seeknal_git.warehouse.location import Lake
 from tests.servers import KEEPER, Postgres, begun, ended, postgres_programs
 
 WANTED = os.environ.get("WAREHOUSE") == "ducklake"
+of_a_file = pytest.mark.skipif(WANTED, reason="it is about a file, which one process holds")
 SETTING = (
     'warehouse: {type: ducklake, catalog: "${LAKE:sqlite:target/catalog.sqlite}", '
     "data: target/lake}\n"

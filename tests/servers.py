@@ -71,6 +71,18 @@ class Postgres:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def log_statements(self) -> None:
+        """Write every statement into the log from now on."""
+        self.execute("ALTER SYSTEM SET log_statement = 'all'", "postgres")
+        self.execute("SELECT pg_reload_conf()", "postgres")
+        while self.execute("SHOW log_statement", "postgres") != "all":
+            time.sleep(0.01)
+
+    @property
+    def statements(self) -> int:
+        """How many statements are in the log."""
+        return (self.folder / "log").read_text(errors="replace").count(" LOG:  statement: ")
+
     def stop(self) -> None:
         self._control("stop", "--mode", "immediate")
 

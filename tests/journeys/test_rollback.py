@@ -16,6 +16,7 @@ from seeknal_git.warehouse.connection import opened
 from seeknal_git.warehouse.duckdb_file import DuckDBFile
 from seeknal_git.warehouse.model.publications import Publication
 from tests.conftest import Repo, Templates, View, make_published
+from tests.lakes import of_a_file
 
 DAILY = "seeknal/transforms/daily.yml"
 BY_CUSTOMER = "seeknal/transforms/by_customer.yml"
@@ -112,9 +113,9 @@ def test_rollback_shows_what_was_there_and_says_how_to_go_on(released: Repo) -> 
 
 
 def test_a_dry_run_says_the_same_and_does_nothing(released: Repo) -> None:
-    content = released.warehouse.read_bytes(), released.read(CSV), released.production_ref
+    content = released.written, released.read(CSV), released.production_ref
     looked = released.seeknal("rollback", "--dry-run", "--json").json
-    assert (released.warehouse.read_bytes(), released.read(CSV), released.production_ref) == content
+    assert (released.written, released.read(CSV), released.production_ref) == content
     done = released.seeknal("rollback", "--json").json
     same = ("from", "to", "nodes", "tip", "differs_from_tip", "earlier_loads")
     assert {key: done[key] for key in same} == {key: looked[key] for key in same}
@@ -308,6 +309,7 @@ def test_something_else_in_a_views_place_leaves_everything_as_it_was(released: R
     assert "Something else is in a view's place" in refused(released, "3", code=1)
 
 
+@of_a_file
 def test_a_rollback_while_another_process_has_the_warehouse_says_so(released: Repo) -> None:
     with released.held() as pid:
         for command in (
@@ -359,6 +361,7 @@ def test_a_file_that_cannot_be_replaced_is_told_and_production_is_rolled_back_al
 # At all times
 
 
+@of_a_file
 def test_readers_see_one_publication_or_the_other(released: Repo) -> None:
     """While production goes back and forth, every reader sees all of one publication."""
     with opened(released.warehouse, None) as catalog:
