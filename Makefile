@@ -24,7 +24,7 @@ quick: $(DEV)  ## run the unit tests: seconds, for after each edit
 	$(BIN)/python -m pytest tests/unit
 
 test: $(DEV)  ## run all tests; T=tests/test_plan.py runs some, with any options of pytest
-	$(if $(T),,@echo "This takes about 12 minutes on 2 cores. The lines of dots say how far it is.")
+	$(if $(T),,@echo "This takes about 35 minutes on 2 cores. The lines of dots say how far it is.")
 	$(BIN)/python -m pytest $(T)
 
 check: lint types  ## the gate: format, lint, types, and all tests with their coverage
