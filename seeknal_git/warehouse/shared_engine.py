@@ -16,7 +16,6 @@ import duckdb
 # (process, settings) → the engine that is kept. There is at most one for a process.
 _idle: dict[tuple[int, str], duckdb.DuckDBPyConnection] = {}
 
-
 # The same for those in use that stay attached to a warehouse.
 _busy: dict[tuple[int, str], duckdb.DuckDBPyConnection] = {}
 
