@@ -17,7 +17,7 @@ from seeknal_git.errors import Problem, ProjectError, SeeknalError
 from seeknal_git.names import quote
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.outside import BUCKET
-from seeknal_git.project.connections import profile_folders, read_profiles
+from seeknal_git.project.connections import read_profiles
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.type_words import CARRIED_AS
 from seeknal_git.warehouse.model.deliveries import Delivery
@@ -160,8 +160,7 @@ def address_of(
 ) -> Address:
     """Where a target is. asks: a problem without words at its place. Raises ProjectError."""
     system = str(target["system"])
-    folders = profile_folders(root.places.repository, root.home)
-    profiles = read_profiles(folders, environment.name, root.places.tracked)
+    profiles = read_profiles(root.places.profiles, environment.name, root.places.tracked)
     name = str(target["connection"]) or profiles.default(system)
     if not name:
         hint = f"Add `connection: NAME`, or a default for {system} to `source_defaults`."

@@ -226,6 +226,8 @@ def _open(lake: Lake) -> _Engine:
 def _lake(directions: Directions) -> Lake:
     """The lake, by the profile on this machine: in the project's folder, or where the worker was
     started. The run has made sure that git does not track it."""
-    folders = [folder for folder in directions.folders if folder.is_dir()]
-    here = replace(directions, folders=tuple(dict.fromkeys([*folders, Path.cwd()])))
-    return here.lake(())
+    places = directions.places
+    folders = [folder for folder in places.folders if folder.is_dir()]
+    file = places.file if places.file and places.file.is_file() else None
+    here = replace(places, folders=tuple(dict.fromkeys([*folders, Path.cwd()])), file=file)
+    return replace(directions, places=here).lake(())

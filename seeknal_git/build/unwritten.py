@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seeknal_git.project.connections import has_profiles, profile_folders
+from seeknal_git.project.connections import has_profiles
 
 if TYPE_CHECKING:
     from seeknal_git.project.bound_graph import BoundGraph
@@ -16,5 +16,4 @@ def unwritten(graph: BoundGraph, root: DataRoot, branch: str) -> set[str]:
     what any connection is: the project runs without them."""
     nodes = map(graph.node, graph.structure.files)
     carried = {node.id for node in nodes if node.target and node.target.get("carried")}
-    folders = profile_folders(root.places.repository, root.home)
-    return carried if carried and not has_profiles(folders, branch) else set()
+    return carried if carried and not has_profiles(root.places.profiles, branch) else set()

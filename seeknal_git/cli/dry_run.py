@@ -12,6 +12,7 @@ from seeknal_git.cli.options import (
     NO_VALUES,
     AsJson,
     DataRoot,
+    Profile,
     ProjectPath,
     Values,
     opened,
@@ -27,6 +28,7 @@ def dry_run(
     ] = 10,
     as_json: AsJson = False,
     values: Values = NO_VALUES,
+    profile: Profile = None,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -45,7 +47,7 @@ def dry_run(
     from seeknal_git.report.terminal import out_json
 
     done = verb.dry_run(
-        opened(project_path, data_root, values=values),
+        opened(project_path, data_root, values=values, profile=profile),
         draft,
         limit,
     )

@@ -38,6 +38,12 @@ DataRoot = Annotated[
         help="Find the warehouse and raw data in this folder, not in this clone.",
     ),
 ]
+Profile = Annotated[
+    Path | None,
+    typer.Option(
+        "--profile", metavar="FILE", help="Read connections from this file, not from profiles.yml."
+    ),
+]
 At = Annotated[
     str | None,
     typer.Option(
@@ -219,6 +225,7 @@ def opened(
     *,
     mending: bool = False,
     values: Values = NO_VALUES,
+    profile: Path | None = None,
 ) -> Workspace:
     from seeknal_git.commands.project import open_project, params_of
 
@@ -226,6 +233,7 @@ def opened(
         path,
         data_root=data_root,
         lock_timeout=lock_timeout,
+        profile=profile,
         mending=mending,
         params=params_of(values.params or ()),
         date=values.date,
@@ -240,12 +248,13 @@ def opened_with_a_reminder(
     data_root: Path | None = None,
     lock_timeout: float = 0.0,
     values: Values = NO_VALUES,
+    profile: Path | None = None,
 ) -> Workspace:
     """Like `opened`; also say that settings do not count, or that a promotion is due."""
     from seeknal_git.commands.project import reminders
     from seeknal_git.report.terminal import note
 
-    workspace = opened(path, data_root, lock_timeout, values=values)
+    workspace = opened(path, data_root, lock_timeout, values=values, profile=profile)
     for sentence in reminders(workspace):
         note(sentence)
     return workspace

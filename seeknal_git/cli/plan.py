@@ -13,6 +13,7 @@ from seeknal_git.cli.options import (
     AsJson,
     Choice,
     DataRoot,
+    Profile,
     ProjectPath,
     Values,
     opened_with_a_reminder,
@@ -58,6 +59,7 @@ def plan(
     everything: Everything = False,
     as_json: AsJson = False,
     values: Values = NO_VALUES,
+    profile: Profile = None,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -88,7 +90,7 @@ def plan(
     from seeknal_git.report.watching import TERMINAL
 
     result = plan_changes(
-        opened_with_a_reminder(project_path, data_root, values=values),
+        opened_with_a_reminder(project_path, data_root, values=values, profile=profile),
         env,
         select=choice.selecting(),
         into=into,

@@ -13,6 +13,7 @@ from seeknal_git.cli.options import (
     AsJson,
     DataRoot,
     LockTimeout,
+    Profile,
     ProjectPath,
     Reason,
     Sandbox,
@@ -54,6 +55,7 @@ def promote(
     no_backfill: NoBackfill = False,
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
+    profile: Profile = None,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -78,7 +80,7 @@ def promote(
         _promote_after_git(project_path, data_root)
         return
     result = library(
-        opened(project_path, data_root, lock_timeout),
+        opened(project_path, data_root, lock_timeout, profile=profile),
         env,
         target,
         workers=workers.wanted(),

@@ -14,6 +14,7 @@ from seeknal_git.cli.options import (
     At,
     DataRoot,
     LockTimeout,
+    Profile,
     ProjectPath,
     opened_with_a_reminder,
 )
@@ -77,6 +78,7 @@ def query(
     as_json: AsJson = False,
     output: Output = None,
     lock_timeout: LockTimeout = 0.0,
+    profile: Profile = None,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -104,7 +106,7 @@ def query(
     if metrics is not None and any(given is not None for given in (sql, file, at, failed)):
         raise UsageError("--metrics goes without SQL, --at and --failed.")
     text = statement(sql, file)
-    workspace = opened_with_a_reminder(project_path, data_root, lock_timeout)
+    workspace = opened_with_a_reminder(project_path, data_root, lock_timeout, profile=profile)
     if metrics is None:
         ask(workspace, Query(text, env, at, failed, limit), wanted, output)
         return

@@ -16,6 +16,7 @@ from seeknal_git.cli.options import (
     HERE,
     DataRoot,
     LockTimeout,
+    Profile,
     ProjectPath,
     opened,
     opened_with_a_reminder,
@@ -53,6 +54,7 @@ def repl(
     output: Output = None,
     limit: Limit = None,
     lock_timeout: LockTimeout = 0.0,
+    profile: Profile = None,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -69,8 +71,8 @@ def repl(
       seeknal repl -e 'SELECT count(*) FROM transform.orders'
       seeknal repl < report.sql
     """
-    workspace = opened_with_a_reminder(project_path, data_root, lock_timeout)
-    session = _Session(project_path, data_root, lock_timeout, env, form, limit)
+    workspace = opened_with_a_reminder(project_path, data_root, lock_timeout, profile=profile)
+    session = _Session(project_path, data_root, lock_timeout, profile, env, form, limit)
     if execute is not None:
         session.answer(statement(execute, None) or "", output)
         return
@@ -93,13 +95,14 @@ class _Session:
     project_path: Path
     data_root: Path | None
     lock_timeout: float
+    profile: Path | None
     environment: str | None
     form: Form | None
     limit: int | None
 
     def workspace(self) -> Workspace:
         """The project as it is now: its branch or its settings may have changed."""
-        return opened(self.project_path, self.data_root, self.lock_timeout)
+        return opened(self.project_path, self.data_root, self.lock_timeout, profile=self.profile)
 
     def answer(self, sql: str, output: Path | None = None) -> None:
         from seeknal_git.commands.query import Query

@@ -18,6 +18,7 @@ from seeknal_git.cli.options import (
     DataRoot,
     LockTimeout,
     Period,
+    Profile,
     ProjectPath,
     Reason,
     Sandbox,
@@ -88,6 +89,7 @@ def run(
     lock_timeout: LockTimeout = 0.0,
     as_json: AsJson = False,
     values: Values = NO_VALUES,
+    profile: Profile = None,
     data_root: DataRoot = None,
     project_path: ProjectPath = HERE,
 ) -> None:
@@ -110,7 +112,7 @@ def run(
     from seeknal_git.report.watching import TERMINAL
 
     result = library(
-        opened_with_a_reminder(project_path, data_root, lock_timeout, values),
+        opened_with_a_reminder(project_path, data_root, lock_timeout, values, profile),
         env,
         select=choice.selecting(),
         full=full,

@@ -22,6 +22,7 @@ def open_project(
     *,
     data_root: str | PathLike[str] | None = None,
     lock_timeout: float = 0.0,
+    profile: str | PathLike[str] | None = None,
     mending: bool = False,
     params: Mapping[str, object] | None = None,
     date: str | None = None,
@@ -33,6 +34,7 @@ def open_project(
 
     data_root: the folder with the warehouse and raw data, if it is not the main working tree.
     lock_timeout: how many seconds each command waits while another process holds the warehouse.
+    profile: the file with the connections, in place of profiles.yml.
     mending: open the project even if production's own project file cannot be read.
     params, date, start_date, end_date, run_id: values of the templates of nodes. Dates are written
     YYYY-MM-DD; the date counts as today.
@@ -41,7 +43,13 @@ def open_project(
     repository.
     """
     root = None if data_root is None else Path(data_root)
-    found = open_workspace(Path(path), root, mending=mending, lock_timeout=lock_timeout)
+    found = open_workspace(
+        Path(path),
+        root,
+        mending=mending,
+        lock_timeout=lock_timeout,
+        profile=None if profile is None else Path(profile),
+    )
     if run_id is not None:
         name_run(run_id)
     texts = {name: _as_text(name, value) for name, value in (params or {}).items()}

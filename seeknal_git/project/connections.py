@@ -21,8 +21,8 @@ from seeknal_git.nodes.scalars import is_nothing
 from seeknal_git.sql.addresses import KEYS, NEEDED, RESERVED, Address
 
 if TYPE_CHECKING:
-    from seeknal_git.git.repository import Repository
     from seeknal_git.nodes.yaml_document import Document
+    from seeknal_git.project.profile_places import ProfilePlaces
 
 PROFILES = "profiles.yml"
 _DOTENV = ".env"
@@ -143,39 +143,36 @@ class Profiles:
         raise ProjectError([Problem(message, self.path, self._line(place), hint)])
 
 
-def profile_folders(repository: Repository, home: Path) -> tuple[Path, ...]:
-    """Where profiles are: the project here, then its folder in the data root."""
-    here = () if repository.bare else (repository.project,)
-    return tuple(dict.fromkeys((*here, home)))
+def read_profiles(places: ProfilePlaces, branch: str, tracked: Container[str]) -> Profiles:
+    """The profiles file that a command names, else that of a branch, else that of the project.
 
-
-def read_profiles(folders: tuple[Path, ...], branch: str, tracked: Container[str]) -> Profiles:
-    """The profiles file of a branch, else of the project.
-
-    folders: as `profile_folders` gives them. Raises ProjectError for a file
-    that cannot be read, or that git tracks: a branch of somebody else must not say where a password
-    is sent.
+    Raises ProjectError for a file that cannot be read, or that git tracks: a branch of somebody
+    else must not say where a password is sent.
     """
     from seeknal_git.nodes.yaml_document import read_yaml
 
-    found = _profiles_file(folders, branch)
+    found, folders = _profiles_file(places, branch), places.folders
     if found is None:
         return Profiles(folders, variables=_dotenv(folders, tracked))
-    _refuse_tracked(found.name, tracked)
-    document = read_yaml(found.read_bytes(), found.name)
-    return Profiles(folders, found.name, document, _dotenv(folders, tracked))
+    inside = [folder for folder in folders if found.is_relative_to(folder)]
+    name = found.relative_to(inside[0]).as_posix() if inside else str(found)
+    _refuse_tracked(name, tracked)
+    document = read_yaml(found.read_bytes(), name)
+    return Profiles(folders, name, document, _dotenv(folders, tracked))
 
 
-def has_profiles(folders: tuple[Path, ...], branch: str) -> bool:
+def has_profiles(places: ProfilePlaces, branch: str) -> bool:
     """Whether there is a profiles file for a branch."""
-    return _profiles_file(folders, branch) is not None
+    return _profiles_file(places, branch) is not None
 
 
-def _profiles_file(folders: tuple[Path, ...], branch: str) -> Path | None:
+def _profiles_file(places: ProfilePlaces, branch: str) -> Path | None:
+    if places.file:
+        return places.file
     own = (f"profiles-{branch}.yml", f"profiles-{schema_of(branch)}.yml")
     names = dict.fromkeys(name for name in (*own, PROFILES) if "/" not in name)
-    places = (folder / name for name in names for folder in folders)
-    return next((place for place in places if place.is_file()), None)
+    files = (folder / name for name in names for folder in places.folders)
+    return next((file for file in files if file.is_file()), None)
 
 
 def _dotenv(folders: tuple[Path, ...], tracked: Container[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from seeknal_git.project.data_paths import DataPath
 from seeknal_git.project.disk_files import on_disk
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.held_files import remembered_blob_id
+from seeknal_git.project.profile_places import ProfilePlaces
 from seeknal_git.project.tracked import glob_match, resolved, tracked_files
 
 
@@ -60,6 +61,7 @@ class DataPlaces:
     # one.
     tracked: TrackedPaths
     cache: Cache
+    profiles: ProfilePlaces  # for sources and targets outside
     _known: dict[DataPath, dict[str, DataFile]] = field(
         default_factory=dict, init=False, compare=False
     )

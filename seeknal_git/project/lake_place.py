@@ -11,6 +11,7 @@ from pathlib import Path
 from seeknal_git.errors import Problem, ProjectError
 from seeknal_git.project.connections import read_profiles
 from seeknal_git.project.lake_settings import LakeSettings, overridden
+from seeknal_git.project.profile_places import ProfilePlaces
 from seeknal_git.project.settings import PROJECT_FILE
 from seeknal_git.warehouse.location import POSTGRES, SQLITE, Lake
 
@@ -32,12 +33,12 @@ class Directions:
 
     setting: Setting
     home: Path  # the project's folder in the data root
-    folders: tuple[Path, ...]  # where profiles are
+    places: ProfilePlaces
     branch: str  # production
 
     def lake(self, tracked: Container[str]) -> Lake:
         """The lake. tracked: the paths that git tracks in the project. Raises ProjectError."""
-        profiles = read_profiles(self.folders, self.branch, tracked)
+        profiles = read_profiles(self.places, self.branch, tracked)
         lake, asks = self.setting.lake, Problem("", PROJECT_FILE, self.setting.line)
         try:
             if own := profiles.mapping("warehouse"):

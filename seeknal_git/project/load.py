@@ -281,7 +281,10 @@ def data_root_of(workspace: Workspace, tree: Tree, tracked: TrackedPaths) -> Dat
     """Where the raw data of a tree is. tracked: the paths that git tracks, here or in the main
     working tree."""
     folders = _folders(workspace)
-    return DataRoot(DataPlaces(workspace.repository, tree, folders, tracked, workspace.cache))
+    places = DataPlaces(
+        workspace.repository, tree, folders, tracked, workspace.cache, workspace.profiles
+    )
+    return DataRoot(places)
 
 
 def _folders(workspace: Workspace) -> tuple[Path, ...]:

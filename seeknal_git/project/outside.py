@@ -21,7 +21,7 @@ from seeknal_git.files import make_private, write_whole
 from seeknal_git.git import repository as git
 from seeknal_git.nodes.node import Node
 from seeknal_git.nodes.outside import FILES, LAKES, is_url
-from seeknal_git.project.connections import Profiles, profile_folders, read_profiles
+from seeknal_git.project.connections import Profiles, read_profiles
 from seeknal_git.project.data_files import DataFile
 from seeknal_git.project.data_versions import contents_hash, read_by_this_engine
 from seeknal_git.project.fingerprints import digest, whole_of_source
@@ -46,12 +46,11 @@ EACH_RUN = (
 
 def seeing_of(workspace: Workspace, tracked: TrackedPaths) -> Seeing:
     """How a command sees the sources outside. The branch that it is about decides the profiles."""
-    repository, home = workspace.repository, workspace.home
-    folders = profile_folders(repository, home)
+    repository, places = workspace.repository, workspace.profiles
     environment = workspace.given.environment or git.current_branch(repository)
     branch = environment or workspace.production
-    profiles = cache(lambda: read_profiles(folders, branch, tracked))
-    return Seeing(workspace.outsides, profiles, repository.private, folders, workspace.cache)
+    profiles = cache(lambda: read_profiles(places, branch, tracked))
+    return Seeing(workspace.outsides, profiles, repository.private, places.folders, workspace.cache)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from seeknal_git.project.definitions import is_definition_path
 from seeknal_git.project.held_files import remembered_blob_id
 from seeknal_git.project.outsides import Outsides
 from seeknal_git.project.place import Place
+from seeknal_git.project.profile_places import ProfilePlaces
 from seeknal_git.project.remembered import Graphs
 from seeknal_git.project.settings import PROJECT_FILE, Settings, Written, read_written
 from seeknal_git.project.vocabulary import Vocabulary
@@ -55,6 +56,7 @@ class Workspace:
     # raw data is read from the data root alone, as production does; a branch looks into its own
     # working tree first
     shared_data: bool = False
+    profile: Path | None = None  # the profiles file that was named
     # a folder with raw data that is about to come into the project
     coming_data: Path | None = None
     authority: Authority = field(default_factory=lambda: Authority("main"))
@@ -68,6 +70,11 @@ class Workspace:
     def home(self) -> Path:
         """The project's folder in the data root."""
         return self.data_root / self.repository.prefix
+
+    @property
+    def profiles(self) -> ProfilePlaces:
+        """Where profiles are."""
+        return ProfilePlaces.of(self.repository, self.home, self.profile)
 
     @property
     def production(self) -> str:
@@ -118,11 +125,9 @@ class Workspace:
         return directions.lake(TrackedPaths(self.repository))
 
     def _directions(self, named: LakeSettings, line: int | None) -> Directions:
-        from seeknal_git.project.connections import profile_folders
         from seeknal_git.project.lake_place import Directions, Setting
 
-        folders = profile_folders(self.repository, self.home)
-        return Directions(Setting(named, line), self.home, folders, self.production)
+        return Directions(Setting(named, line), self.home, self.profiles, self.production)
 
     @property
     def has_warehouse(self) -> bool:
@@ -179,28 +184,44 @@ def open_workspace(
     *,
     mending: bool = False,
     lock_timeout: float = 0.0,
+    profile: Path | None = None,
 ) -> Workspace:
     """The project that a folder, or a bare repository, holds.
 
     data_root: the folder of the warehouse and raw data; else the one that SEEKNAL_DATA_ROOT or
     `git config seeknal.dataRoot` names; else the main working tree. mending: also if production's
-    own project file cannot be read. Raises UsageError if there is no project, GitError if there is
+    own project file cannot be read. profile: a file in place of profiles.yml; else the one that
+    SEEKNAL_PROFILE names. Raises UsageError if there is no project or profile, GitError if there is
     no repository.
     """
     start = start.resolve()
     if not start.is_dir():
         raise UsageError(f"{start} is not a folder.")
+    profile = _profile(profile)
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
             at_hand = partial(_at_hand, folder / PROJECT_FILE)
             repository = git.open_repository(folder)
             found = _workspace(repository, at_hand, data_root, mending=mending)
-            return replace(found, lock_timeout=lock_timeout)
+            return replace(found, lock_timeout=lock_timeout, profile=profile)
     if bare := git.open_bare(start):
-        return replace(_bare(bare, data_root), lock_timeout=lock_timeout)
+        return replace(_bare(bare, data_root), lock_timeout=lock_timeout, profile=profile)
     raise UsageError(
         f"There is no {PROJECT_FILE} in {start} or above it.", "Begin a project with: seeknal init"
     )
+
+
+def _profile(named: Path | None) -> Path | None:
+    """The profiles file that a command or SEEKNAL_PROFILE names. Raises UsageError."""
+    given = named or os.environ.get("SEEKNAL_PROFILE")
+    if not given:
+        return None
+    file = Path(given).absolute()
+    if not file.is_file():
+        raise UsageError(
+            f"There is no profiles file {given}.", "Name one that is there: --profile FILE"
+        )
+    return file
 
 
 def _at_hand(path: Path) -> Written:

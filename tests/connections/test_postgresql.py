@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.connections.conftest import PASSWORD, Shop, said
@@ -204,6 +206,27 @@ def test_a_branch_named_profile_wins_and_defaults_name_a_connection(shop_db: Sho
     assert "source.orders names no connection" in refused
     repo.switch("dev", create=True)
     assert repo.built() == ["source.orders", "transform.totals"]
+
+
+def test_a_command_names_a_profile_in_place_of_all_others(
+    shop_db: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo, named = shop_db.repo, tmp_path / "elsewhere.yml"
+    shop_db.source("connection: shop_db\ntable: bronze.orders\n")
+    named.write_text(repo.read("profiles.yml"))
+    repo.write("profiles.yml", "connections: {}\n")
+    assert "profiles.yml has no connection shop_db" in said(repo.seeknal("run", code=1))
+    repo.seeknal("plan", "--profile", str(named))
+    assert repo.built("--profile", str(named)) == ["source.orders", "transform.totals"]
+    for missing in (["--profile", "nowhere.yml"], []):
+        monkeypatch.setenv("SEEKNAL_PROFILE", "" if missing else "nowhere.yml")
+        assert "There is no profiles file nowhere.yml." in repo.seeknal("run", *missing, code=2).err
+    monkeypatch.setenv("SEEKNAL_PROFILE", str(named))
+    assert repo.run()["reused"]
+    (repo.path / "prod.yml").write_text(named.read_text())
+    repo.commit("A password for everybody")
+    refused = said(repo.seeknal("run", "--profile", str(repo.path / "prod.yml"), code=1))
+    assert "Git tracks prod.yml" in refused
 
 
 def test_a_variable_comes_from_the_environment_before_the_dotenv_file(

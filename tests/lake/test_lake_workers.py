@@ -18,6 +18,7 @@ import pytest
 
 from seeknal_git.build import tasks
 from seeknal_git.project.lake_place import Directions
+from seeknal_git.project.profile_places import ProfilePlaces
 from seeknal_git.project.workspace import open_workspace
 from seeknal_git.warehouse.model.snapshots import Blueprint
 from tests.lake.conftest import LakeRepo
@@ -147,7 +148,7 @@ def test_a_task_has_no_secret_and_a_worker_elsewhere_has_a_profile_of_its_own(
     bucket.seeknal("run")
     directions = open_workspace(bucket.path).directions
     assert directions is not None
-    elsewhere = replace(directions, folders=(tmp_path / "nowhere",))
+    elsewhere = replace(directions, places=ProfilePlaces((tmp_path / "nowhere",)))
     task = a_task(elsewhere, "SELECT 42 AS answer")
     assert bucket.catalog.encode() not in pickle.dumps(task)
     assert b"url_style" not in pickle.dumps(task)
