@@ -19,7 +19,7 @@ from seeknal_git.warehouse.protocol import Builder
 
 _RETRY_PAUSE_SECONDS = 0.1
 _ATTEMPTS = 5  # of a step whose commit others are in the way of
-# A commit is worth its time after a step that takes so many times as long, or after many steps.
+# A commit is worth its time after a step that takes ten times as long, or after many steps.
 LONG_STEP, _MANY_STEPS = 10, 100
 
 

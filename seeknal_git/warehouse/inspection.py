@@ -85,7 +85,7 @@ def inspected(
 
 
 def need_nothing_wrong(place: Location, wrong: Sequence[str]) -> None:
-    """Raise WarehouseRefused for what a warehouse should not have in our schemas."""
+    """Raise WarehouseRefused if anything is wrong with our schemas."""
     if wrong:
         raise WarehouseRefused(
             f"The warehouse {place} holds something in Seeknal's own schemas that Seeknal did not "

@@ -1,7 +1,7 @@
 """Refuse a lake that holds more than tables in our own schemas, as `inspection` refuses a file.
 
-A lake has no constraints, indexes, types, sequences or triggers. Which rows may lack a value, its
-statistics tell, so few rows are read.
+A lake has no constraints, indexes, types, sequences or triggers. Its statistics tell which tables
+may lack a value, so only the rows of these are read.
 """
 
 from __future__ import annotations
