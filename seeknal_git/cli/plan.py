@@ -81,8 +81,7 @@ def plan(
     Examples:
       seeknal plan dev
       seeknal plan --select 'tag:daily +orders'
-      seeknal plan --into main
-      seeknal plan --markdown
+      seeknal plan --into main --markdown
     """
     from seeknal_git.commands.plan import plan_changes
     from seeknal_git.report import plan_result as report
