@@ -79,4 +79,4 @@ class DuckLake(DuckDBFile):
         return leased(self._path, schema, deadline)
 
     def leave(self) -> str | None:
-        return ""  # others may write at any moment
+        return self.version  # of all that is written; others may write more at any moment
