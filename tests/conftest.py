@@ -129,6 +129,11 @@ ENVIRONMENTS = """(
     ), -1) GROUP BY schema_name
 )"""
 
+_RELATIONS = (
+    "(SELECT table_name AS view_name, table_schema AS schema_name "
+    "FROM information_schema.tables) WHERE true"
+)
+
 # The variable with the folder where all workers of a session share what takes long to make. pytest
 # and the tests import this module under two names, so it is none of the module.
 _SHARED = "TESTS_SHARED"
@@ -279,11 +284,13 @@ class Repo:
             connection.execute(sql)
 
     def views(self, schema: str) -> dict[str, View]:
-        """Every view of a schema: its columns with their types, and its rows in order."""
+        """Every view of a schema, and in a file every table: its columns with their types, and its
+        rows in order."""
+        # To list tables, the engine asks the catalog of a lake twice for each that there ever was.
+        listed = "duckdb_views() WHERE database_name = 'warehouse'" if lakes.WANTED else _RELATIONS
         with opened(self.place, "READ_ONLY") as connection:
             names = connection.execute(
-                "SELECT view_name FROM duckdb_views() "
-                "WHERE database_name = current_database() AND schema_name = $1 ORDER BY 1",
+                f"SELECT view_name FROM {listed} AND schema_name = $1 ORDER BY 1",
                 [schema],
             ).fetchall()
             return {name: _contents(connection, f'"{schema}"."{name}"') for (name,) in names}
