@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from benchmarks.process import Cost
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -33,6 +35,27 @@ class Figure:
         if self.target is None:
             return None
         return (self.ratio if self.of_ratio else self.median) <= self.target
+
+
+def timed(
+    name: str,
+    costs: Sequence[tuple[Cost, Cost]],
+    against: str,
+    target: float | None = None,
+    *,
+    of_ratio: bool = False,
+) -> Figure:
+    """A figure of processes. costs: of the measured one and of its baseline, in turns."""
+    measured, baseline = zip(*costs, strict=True)
+    return Figure(
+        name,
+        [each.seconds for each in measured],
+        [each.seconds for each in baseline],
+        against,
+        target,
+        of_ratio=of_ratio,
+        cpu=[each.cpu for each in measured],
+    )
 
 
 @dataclass(frozen=True, slots=True)

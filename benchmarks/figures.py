@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.crews import crews
 from benchmarks.days import days
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, timed
 from benchmarks.generator import Project, python_nodes, write
 from benchmarks.laboratory import Laboratory, asked, forget, git, has
 from benchmarks.lakes import lakes
@@ -20,26 +20,6 @@ _COLD_TARGETS = {1_000: 2.2}
 _PLAN_TARGETS = {1_000: 0.35, 10_000: 0.9}
 
 
-def _timed(
-    name: str,
-    costs: Sequence[tuple[Cost, Cost]],
-    against: str,
-    target: float | None = None,
-    *,
-    of_ratio: bool = False,
-) -> Figure:
-    measured, baseline = zip(*costs, strict=True)
-    return Figure(
-        name,
-        [each.seconds for each in measured],
-        [each.seconds for each in baseline],
-        against,
-        target,
-        of_ratio=of_ratio,
-        cpu=[each.cpu for each in measured],
-    )
-
-
 def plan(lab: Laboratory) -> list[Figure]:
     """A plan with one node changed, at each size; and the memory of the largest."""
     figures: list[Figure] = []
@@ -48,8 +28,8 @@ def plan(lab: Laboratory) -> list[Figure]:
         first = [_cold_plan(project) for _ in range(lab.repeat if nodes <= lab.nodes else 1)]
         costs = [(cost(seeknal("plan"), project.folder), asked(project)) for _ in range(lab.repeat)]
         figures += [
-            _timed(f"first plan, {nodes:,} nodes", first, _ASKED, _COLD_TARGETS.get(nodes)),
-            _timed(f"plan, {nodes:,} nodes, one changed", costs, _ASKED, _PLAN_TARGETS.get(nodes)),
+            timed(f"first plan, {nodes:,} nodes", first, _ASKED, _COLD_TARGETS.get(nodes)),
+            timed(f"plan, {nodes:,} nodes, one changed", costs, _ASKED, _PLAN_TARGETS.get(nodes)),
         ]
     used = [spent.memory / _MEGABYTE for spent, _ in costs]
     least = [spent.memory / _MEGABYTE for _, spent in costs]
@@ -70,15 +50,15 @@ def growth(lab: Laboratory) -> list[Figure]:
         cost(seeknal("plan"), folder)
     costs = [(cost(seeknal("plan"), many), cost(seeknal("plan"), few)) for _ in range(lab.repeat)]
     name, against = f"growth of a plan to {large:,} nodes", f"the same of {large // 10:,} nodes"
-    return [_timed(name, costs, against, 2.5, of_ratio=True)]
+    return [timed(name, costs, against, 2.5, of_ratio=True)]
 
 
 def run(lab: Laboratory) -> list[Figure]:
     cold, warm, plain = zip(*lab.first_runs, strict=True)
     against = "the same SQL by plain DuckDB"
     return [
-        _timed("first full run", list(zip(cold, plain, strict=True)), against, 1.0, of_ratio=True),
-        _timed(
+        timed("first full run", list(zip(cold, plain, strict=True)), against, 1.0, of_ratio=True),
+        timed(
             "full run after a plan",
             list(zip(warm, plain, strict=True)),
             against,
@@ -91,14 +71,14 @@ def run(lab: Laboratory) -> list[Figure]:
 def nothing(lab: Laboratory) -> list[Figure]:
     project = lab.built
     costs = [(cost(seeknal("run"), project.folder), asked(project)) for _ in range(lab.repeat)]
-    return [_timed("run with nothing to do", costs, _ASKED, 0.45)]
+    return [timed("run with nothing to do", costs, _ASKED, 0.45)]
 
 
 def edit(lab: Laboratory) -> list[Figure]:
     """A plan and a run of one edit near the end of the graph, and of one in its middle."""
     against = f"{_ASKED}, and its tables by plain DuckDB"
     return [
-        _timed(name, [(way.edit, way.asked + way.plain) for way in journeys], against, target)
+        timed(name, [(way.edit, way.asked + way.plain) for way in journeys], against, target)
         for name, journeys, target in (
             ("edit one node, plan and run", lab.journeys, 1.0),
             ("edit a node in the middle, plan and run", lab.long_journeys, None),
@@ -109,7 +89,7 @@ def edit(lab: Laboratory) -> list[Figure]:
 
 def promote(lab: Laboratory) -> list[Figure]:
     return [
-        _timed(
+        timed(
             "promote that branch",
             [(each.promote, each.asked) for each in lab.journeys],
             _ASKED,
@@ -123,7 +103,7 @@ def rollback(lab: Laboratory) -> list[Figure]:
     project = lab.published_twice
     ways = (str(1 + number % 2) for number in range(lab.repeat))
     costs = [(cost(seeknal("rollback", each), project.folder), asked(project)) for each in ways]
-    return [_timed(f"rollback of {lab.nodes:,} nodes", costs, _ASKED, 1.0)]
+    return [timed(f"rollback of {lab.nodes:,} nodes", costs, _ASKED, 1.0)]
 
 
 def grown(lab: Laboratory) -> list[Figure]:
@@ -144,7 +124,7 @@ def hook(lab: Laboratory) -> list[Figure]:
         (cost([str(script)], project.folder, SEEKNAL_HOOKS="1"), cost(idle, project.folder))
         for _ in range(lab.repeat)
     ]
-    return [_timed("hook with nothing to promote", costs, "sh -c 'git rev-parse HEAD'", 0.02)]
+    return [timed("hook with nothing to promote", costs, "sh -c 'git rev-parse HEAD'", 0.02)]
 
 
 def validate(lab: Laboratory) -> list[Figure]:
@@ -159,7 +139,7 @@ def validate(lab: Laboratory) -> list[Figure]:
     cost(command, project.folder)
     costs = [(cost(command, project.folder), asked(project)) for _ in range(lab.repeat)]
     git(project, "reset", "--quiet")
-    return [_timed("validate --staged, one node staged", costs, _ASKED, 0.4)]
+    return [timed("validate --staged, one node staged", costs, _ASKED, 0.4)]
 
 
 def lineage(lab: Laboratory) -> list[Figure]:
@@ -184,7 +164,7 @@ def usage(lab: Laboratory) -> list[Figure]:
     costs = [
         (cost(seeknal("--help"), here), cost(python("-c", "pass"), here)) for _ in range(lab.repeat)
     ]
-    return [_timed("seeknal --help", costs, "python -c pass", 0.1)]
+    return [timed("seeknal --help", costs, "python -c pass", 0.1)]
 
 
 def functions(lab: Laboratory) -> list[Figure]:
@@ -193,7 +173,7 @@ def functions(lab: Laboratory) -> list[Figure]:
     for number in range(lab.repeat):
         folder = python_nodes(lab.folder / f"functions_{lab.depth}_{number}", 50)
         costs.append((cost(seeknal("run"), folder), cost(python("-c", "import pandas"), folder)))
-    return [_timed("first run of 50 Python nodes", costs, "python -c 'import pandas'", 4.0)]
+    return [timed("first run of 50 Python nodes", costs, "python -c 'import pandas'", 4.0)]
 
 
 def partitions(lab: Laboratory) -> list[Figure]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.figure import Figure
+from benchmarks.figure import Figure, timed
 from benchmarks.generator import Project, generate, write
 from benchmarks.laboratory import git
 from benchmarks.process import Cost, cost, seeknal
 from seeknal_git.sql.extensions import packaged
-from tests.servers import Postgres, begun, ended, postgres_programs
+from tests.servers import Postgres, postgres_programs, running
 
 _EXTENSIONS = ("ducklake", "postgres_scanner")
 _FILE = "the same over a file"
@@ -27,11 +26,8 @@ def catalogs(figure: str) -> Iterator[Postgres | None]:
         print(f"{figure}: there is no PostgreSQL, or no DuckLake for this DuckDB", file=sys.stderr)
         yield None
         return
-    server = begun(programs, Path(tempfile.mkdtemp(prefix="seeknal-postgres-")))
-    try:
+    with running(programs) as server:
         yield server
-    finally:
-        ended(server)
 
 
 def lakes(folder: Path, nodes: int, depth: int, repeat: int) -> list[Figure]:
@@ -56,9 +52,9 @@ def lakes(folder: Path, nodes: int, depth: int, repeat: int) -> list[Figure]:
             releases.append(_both(lake, file, "promote", f"edit_{number}"))
             statements.append(server.statements - before)
     return [
-        _figure("first full run over a lake", first, 4.0, of_ratio=True),
-        _figure("run over a lake with nothing to do", nothing, 1.5),
-        _figure("promote over a lake", releases, 2.0),
+        timed("first full run over a lake", first, _FILE, 4.0, of_ratio=True),
+        timed("run over a lake with nothing to do", nothing, _FILE, 1.5),
+        timed("promote over a lake", releases, _FILE, 2.0),
         Figure(
             "statements of a promotion to the catalog",
             statements[1:],
@@ -97,18 +93,3 @@ def _edit(project: Project, number: int) -> None:
     git(project, "commit", "--quiet", "--all", "-m", f"A filter of {number}")
     cost(seeknal("run"), project.folder)
     git(project, "switch", "--quiet", "main")
-
-
-def _figure(
-    name: str, costs: list[tuple[Cost, Cost]], target: float, *, of_ratio: bool = False
-) -> Figure:
-    lake, file = zip(*costs, strict=True)
-    return Figure(
-        name,
-        [each.seconds for each in lake],
-        [each.seconds for each in file],
-        _FILE,
-        target,
-        of_ratio=of_ratio,
-        cpu=[each.cpu for each in lake],
-    )

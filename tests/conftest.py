@@ -129,10 +129,12 @@ ENVIRONMENTS = """(
     ), -1) GROUP BY schema_name
 )"""
 
-_RELATIONS = (
-    "(SELECT table_name AS view_name, table_schema AS schema_name "
-    "FROM information_schema.tables) WHERE true"
-)
+# The views of a schema, and of a file the tables too: to list tables, the engine asks the catalog of
+# a lake twice for each that there ever was.
+_IN_FILE = "SELECT table_name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1"
+_IN_LAKE = """
+    SELECT view_name FROM duckdb_views()
+    WHERE database_name = 'warehouse' AND schema_name = $1 ORDER BY 1"""
 
 # The variable with the folder where all workers of a session share what takes long to make. pytest
 # and the tests import this module under two names, so it is none of the module.
@@ -286,13 +288,9 @@ class Repo:
     def views(self, schema: str) -> dict[str, View]:
         """Every view of a schema, and in a file every table: its columns with their types, and its
         rows in order."""
-        # To list tables, the engine asks the catalog of a lake twice for each that there ever was.
-        listed = "duckdb_views() WHERE database_name = 'warehouse'" if lakes.WANTED else _RELATIONS
+        listed = _IN_LAKE if lakes.WANTED else _IN_FILE
         with opened(self.place, "READ_ONLY") as connection:
-            names = connection.execute(
-                f"SELECT view_name FROM {listed} AND schema_name = $1 ORDER BY 1",
-                [schema],
-            ).fetchall()
+            names = connection.execute(listed, [schema]).fetchall()
             return {name: _contents(connection, f'"{schema}"."{name}"') for (name,) in names}
 
     @property
@@ -300,7 +298,7 @@ class Repo:
         """A value that every write to the warehouse changes."""
         if lakes.WANTED:
             return self.numbers("FROM ducklake_current_snapshot('warehouse')")
-        return self.warehouse.read_bytes()
+        return self.warehouse.stat().st_mtime_ns, self.warehouse.read_bytes()
 
     def production(self) -> dict[str, View]:
         return self.views("main")

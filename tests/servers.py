@@ -122,12 +122,26 @@ def postgres_programs() -> Path | None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
+    with running(needed_programs()) as server:
+        yield server
+
+
+def needed_programs() -> Path:
+    """The programs of PostgreSQL. Skips a test where there are none."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
+    return programs
+
+
+@contextlib.contextmanager
+def running(programs: Path) -> Iterator[Postgres]:
+    """A server, inside the block."""
     server = begun(programs, Path(tempfile.mkdtemp(prefix="seeknal-postgres-")))
-    yield server
-    ended(server)
+    try:
+        yield server
+    finally:
+        ended(server)
 
 
 def begun(programs: Path, folder: Path) -> Postgres:

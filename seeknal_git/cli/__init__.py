@@ -233,7 +233,7 @@ def main() -> NoReturn:
 def process() -> NoReturn:
     """Be a process that runs one command. It ends at once: to take the interpreter apart takes up
     to a tenth of a second, and the system frees its memory anyway."""
-    # The engine imports pandas, where it is installed, for the first parameter of a statement: that
+    # DuckDB 1.5 imports pandas, where it is installed, for the first parameter of a statement: that
     # takes half a second, and no statement here needs it. None stands for a module that is not
     # there. Code of nodes is in other processes.
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]

@@ -77,7 +77,7 @@ def promote(
     from seeknal_git.report.watching import TERMINAL
 
     if hook:
-        _promote_after_git(project_path, data_root)
+        _promote_after_git(project_path, data_root, profile)
         return
     result = library(
         opened(project_path, data_root, lock_timeout, profile=profile),
@@ -97,7 +97,7 @@ def promote(
     raise typer.Exit(1 if result.failures else 0)
 
 
-def _promote_after_git(project_path: Path, data_root: Path | None) -> None:
+def _promote_after_git(project_path: Path, data_root: Path | None, profile: Path | None) -> None:
     """Promote after git moved the production branch. Never fails: git has done its work already."""
     from seeknal_git.commands.promote import promote_after_git
     from seeknal_git.report import run as report
@@ -106,7 +106,9 @@ def _promote_after_git(project_path: Path, data_root: Path | None) -> None:
 
     first = "mend what is wrong, then"
     try:
-        result = promote_after_git(opened(project_path, data_root), observer=TERMINAL)
+        result = promote_after_git(
+            opened(project_path, data_root, profile=profile), observer=TERMINAL
+        )
         if result is None:
             return
         report.show_result(result)

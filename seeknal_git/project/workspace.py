@@ -216,7 +216,8 @@ def _profile(named: Path | None) -> Path | None:
     given = named or os.environ.get("SEEKNAL_PROFILE")
     if not given:
         return None
-    file = Path(given).absolute()
+    # Git knows a file by its folder as it really is, and a link by its own name.
+    file = Path(given).parent.resolve() / Path(given).name
     if not file.is_file():
         raise UsageError(
             f"There is no profiles file {given}.", "Name one that is there: --profile FILE"

@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import duckdb
 
@@ -95,7 +96,7 @@ def opened_for_filling(
 @contextmanager
 def _opened(visit: _Visit) -> Iterator[LakeCatalog]:
     lake, owner = visit.lake, visit.owner
-    with our_errors(lake), closing(extensions.engine()) as connection:
+    with our_errors(lake), closing(_engine(lake)) as connection:
         visit = replace(visit, reach=_with_own(visit.reach, lake, owner))
         tables = _entered(connection, visit)
         yield LakeCatalog(connection, tables, LakeTables(lake), kept_files(owner))
@@ -112,7 +113,7 @@ def opened_for_state(
             yield catalog
         return
     place = f"{lake.catalog} {lake.data} {lake.schema}"
-    with our_errors(lake), attached_engine(place, extensions.engine) as connection:
+    with our_errors(lake), attached_engine(place, partial(_engine, lake)) as connection:
         visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
         match attached_kind(connection):
             case None:
@@ -180,15 +181,16 @@ def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, 
     return found.names
 
 
-def load_extensions(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
-    """Load the extensions that a lake takes, and return their names. Raises WarehouseError for one
-    that is missing."""
-    names = ["ducklake", *lake.extensions]
+def _engine(lake: Lake) -> duckdb.DuckDBPyConnection:
+    return extensions.engine(lake.extensions)
+
+
+def load_extensions(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Load the extensions that a lake takes. Raises WarehouseError for one that is missing."""
     try:
-        extensions.load(connection, names)
+        extensions.load(connection, lake.extensions)
     except extensions.MissingExtension as exc:
         raise WarehouseError(exc.message, exc.hint) from exc
-    return names
 
 
 def _need_format(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:

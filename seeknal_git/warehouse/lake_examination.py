@@ -36,8 +36,8 @@ def examined(lake: Lake) -> Iterator[Fact | Fault]:
     """Everything that is as it should be, or is not. Raises WarehouseError if an extension is
     missing, or the catalog cannot be reached: then nothing else can be found out."""
     with our_errors(lake), closing(duckdb.connect(":memory:")) as connection:
-        names = load_extensions(connection, lake)
-        yield Fact(f"DuckDB {engine_version()} with {', '.join(map(_origin, names))}")
+        load_extensions(connection, lake)
+        yield Fact(f"DuckDB {engine_version()} with {', '.join(map(_origin, lake.extensions))}")
         for secret in lake.secrets:
             keep_secret(connection, secret, secret.name)
         if lake.is_shared:

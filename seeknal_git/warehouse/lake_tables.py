@@ -61,8 +61,6 @@ SELECT DISTINCT 'table', schema_name || '.' || table_name FROM {{0}}.ducklake_co
 JOIN {{0}}.ducklake_table t USING (table_id) JOIN ours USING (schema_id)
 WHERE c.end_snapshot IS NULL AND t.end_snapshot IS NULL
     AND coalesce(default_value, 'NULL') <> 'NULL'"""
-
-
 _LAST = "SELECT concat_ws(' ', max(snapshot_id), max(snapshot_time)) FROM {0}.ducklake_snapshot"
 
 

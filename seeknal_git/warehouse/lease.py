@@ -27,6 +27,7 @@ from seeknal_git.warehouse.location import POSTGRES
 if TYPE_CHECKING:
     from seeknal_git.warehouse.location import Lake
 
+_POSTGRES = "postgres_scanner"
 _WAIT_SECONDS = 0.1  # between two questions for the lock
 
 
@@ -37,8 +38,8 @@ def leased(lake: Lake, schema: str, deadline: Deadline) -> Iterator[None]:
     Raises WarehouseBusy if somebody else has it until the deadline, and WarehouseError if the
     server cannot be asked.
     """
-    with our_errors(lake), closing(extensions.engine()) as connection:
-        extensions.load(connection, ["postgres_scanner"])
+    with our_errors(lake), closing(extensions.engine([_POSTGRES])) as connection:
+        extensions.load(connection, [_POSTGRES])
         address = literal(lake.catalog.removeprefix(POSTGRES))
         connection.execute(f"ATTACH {address} AS catalog (TYPE postgres)")
         connection.execute("BEGIN")

@@ -37,10 +37,10 @@ class Lake:
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """The extensions that its places take, beside its own."""
+        """The extensions that it takes: its own, and those of its places."""
         catalog = () if self.file and not self.catalog.startswith(SQLITE) else ("sqlite_scanner",)
         catalog = ("postgres_scanner",) if self.is_shared else catalog
-        return (*catalog, *(() if self.folder else ("httpfs",)))
+        return ("ducklake", *catalog, *(() if self.folder else ("httpfs",)))
 
     @property
     def file(self) -> Path | None:

@@ -225,8 +225,9 @@ def test_a_command_names_a_profile_in_place_of_all_others(
     assert repo.run()["reused"]
     (repo.path / "prod.yml").write_text(named.read_text())
     repo.commit("A password for everybody")
-    refused = said(repo.seeknal("run", "--profile", str(repo.path / "prod.yml"), code=1))
-    assert "Git tracks prod.yml" in refused
+    for way in ("prod.yml", "seeknal/../prod.yml"):
+        refused = said(repo.seeknal("run", "--profile", str(repo.path / way), code=1))
+        assert "Git tracks prod.yml" in refused
 
 
 def test_a_variable_comes_from_the_environment_before_the_dotenv_file(

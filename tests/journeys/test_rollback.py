@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from seeknal_git.warehouse.connection import opened
 from seeknal_git.warehouse.duckdb_file import DuckDBFile
 from seeknal_git.warehouse.model.publications import Publication
+from seeknal_git.warehouse.opening import open_warehouse
 from tests.conftest import Repo, Templates, View, make_published
 from tests.lakes import of_a_file
 
@@ -361,11 +361,11 @@ def test_a_file_that_cannot_be_replaced_is_told_and_production_is_rolled_back_al
 # At all times
 
 
-@of_a_file
 def test_readers_see_one_publication_or_the_other(released: Repo) -> None:
     """While production goes back and forth, every reader sees all of one publication."""
-    with opened(released.warehouse, None) as catalog:
-        connection, warehouse = catalog.connection, DuckDBFile(released.warehouse, catalog, None)
+    with open_warehouse(released.place, None) as warehouse:
+        assert isinstance(warehouse, DuckDBFile)
+        connection = warehouse._connection
         sides = [warehouse.environments.shown("main", number) for number in (2, 3)]
         seen: set[tuple[int, int]] = set()
         done = threading.Event()

@@ -8,11 +8,11 @@ import pytest
 from seeknal_git.errors import WarehouseError
 from seeknal_git.names import literal
 from seeknal_git.project.workspace import open_workspace
-from seeknal_git.sql.extensions import load, packaged
+from seeknal_git.sql.extensions import engine, load, packaged
 from seeknal_git.warehouse.lake_connection import opened
 from seeknal_git.warehouse.location import Lake
 from tests.lake.conftest import LakeRepo
-from tests.servers import Postgres
+from tests.servers import Postgres, need_extensions
 
 DAILY = "seeknal/transforms/daily.yml"
 
@@ -108,6 +108,14 @@ def test_an_engine_that_is_closed_loads_nothing(lake: LakeRepo) -> None:
         for statement in (f"LOAD {literal(str(other))}", "INSTALL excel", "LOAD nowhere"):
             with pytest.raises(duckdb.Error, match="disabled"):
                 catalog.connection.execute(statement)
+
+
+def test_only_extensions_out_of_packages_are_loaded_unsigned() -> None:
+    need_extensions("ducklake")
+    for names, unsigned in ((["ducklake"], True), (["ducklake", "nowhere"], False)):
+        with engine(names) as connection:
+            setting = connection.execute("SELECT current_setting('allow_unsigned_extensions')")
+            assert setting.fetchall() == [(unsigned,)]
 
 
 def test_a_lake_that_begins_again_in_its_place_is_not_taken_for_the_old_one(

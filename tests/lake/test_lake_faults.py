@@ -8,7 +8,6 @@ import random
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import pytest
 
 from tests.conftest import Repo
 from tests.lake.conftest import LakeRepo, begin
-from tests.servers import Postgres, begun, ended, need_extensions, postgres_programs
+from tests.servers import Postgres, need_extensions, needed_programs, running
 
 KILLS = int(os.environ.get("FAULTS", "6"))
 TEAM = int(os.environ.get("TEAM", "3"))
@@ -108,12 +107,8 @@ def test_a_killed_command_is_completed_by_the_next_one(lake: LakeRepo, kind: str
 def server() -> Iterator[Postgres]:
     """A server of this test alone, which may stop."""
     need_extensions("ducklake", "postgres_scanner")
-    programs = postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    found = begun(programs, Path(tempfile.mkdtemp(prefix="seeknal-postgres-")))
-    yield found
-    ended(found)
+    with running(needed_programs()) as found:
+        yield found
 
 
 def on(tmp_path: Path, catalog: str) -> LakeRepo:

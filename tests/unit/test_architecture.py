@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import seeknal_git
+from tests.conftest import Repo
 
 PACKAGE = Path(seeknal_git.__file__).parent
 MODULES = {
@@ -235,6 +236,22 @@ def test_what_needs_no_work_loads_nothing_heavy(arguments: str, heavy: str) -> N
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert set(heavy.split()) & set(done.stderr.split()) == set()
+
+
+def test_no_command_imports_pandas_through_the_engine(
+    published: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB 1.5 does so for the first parameter of a statement, wherever pandas is installed."""
+    mark, library = tmp_path / "imported", tmp_path / "library"
+    library.mkdir()
+    (library / "pandas.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    monkeypatch.setenv("PYTHONPATH", str(library))
+    subprocess.run([sys.executable, "-c", "import pandas"], check=True)
+    assert mark.exists(), "it is on the path"
+    mark.unlink()
+    for command in (["status"], ["run", "--full"], ["query", "FROM daily"]):
+        published.seeknal(*command, subprocess=True)
+    assert not mark.exists()
 
 
 def test_functions_fit_on_a_screen() -> None:
