@@ -16,7 +16,8 @@ DAILY = "seeknal/transforms/daily.yml"
         ("entity list", "No such command 'entity'.", "seeknal query"),
         ("docs x", "No such command 'docs'.", "--help"),
         ("gov report", "No such command 'gov'.", "another product"),
-        ("run --profile dev.yml", "No such option: --profile.", "No profile is read"),
+        ("status --profile dev.yml", "No such option: --profile.", "SEEKNAL_PROFILE=FILE"),
+        ("run --profiles-dir dev", "No such option: --profiles-dir.", "SEEKNAL_PROFILE=FILE"),
         (
             "run --backfill",
             "No such option: --backfill.",

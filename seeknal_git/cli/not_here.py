@@ -10,8 +10,10 @@ _PARTITIONS = "seeknal plan says which partitions of a node are to be built."
 _NO_INTERVALS = (
     "Leave it out: a run builds the partitions whose code or data changed, and no others."
 )
-_NO_PROFILES = "No profile is read: the warehouse is a file, and secrets are in the environment."
-_NO_TARGETS = "Tables are in the warehouse, and exposures write the files that others read."
+_PROFILES = "SEEKNAL_PROFILE=FILE names, for every command, the profiles.yml that is read."
+_NO_TARGETS = (
+    "Tables are in the warehouse, and exposures write to the files and databases of others."
+)
 _GENERATED = "docs/cli.md describes every command, and seeknal lineage --html FILE draws the nodes."
 _IN_GIT = "Nothing is to be kept or moved: the state is in the warehouse, and code is in git."
 
@@ -73,7 +75,7 @@ _COMMANDS = {
 # By option, for each command that had it.
 _OPTIONS = {
     # Seeknal 2.13
-    "--profile": _NO_PROFILES,
+    "--profile": _PROFILES,
     "--materialize": _NO_TARGETS,
     "--no-materialize": _NO_TARGETS,
     "--rematerialize": _NO_TARGETS,
@@ -92,7 +94,7 @@ _OPTIONS = {
     "--selector": "-s selects nodes.",
     "--vars": '--params \'{"region": "EU"}\', or --params region=EU',
     "--target": "The branch is the target: git switch dev, or --env dev.",
-    "--profiles-dir": _NO_PROFILES,
+    "--profiles-dir": _PROFILES,
     "--project-dir": "-C DIR, or --project-path DIR",
     "--threads": "--max-workers N, or --no-parallel",
     "--fail-fast": "Leave it out: a run stops behind a failure unless --continue-on-error says so.",
