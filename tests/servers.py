@@ -1,5 +1,5 @@
-"""Servers that tests start by themselves, on free ports of this machine: PostgreSQL, and an object
-store that speaks S3.
+"""Servers that tests start by themselves, on free ports of this machine: PostgreSQL, MariaDB for
+MySQL, and an object store that speaks S3.
 
 Each is started once for a worker, and ends with it. Where its programs are not installed, a test
 that asks for it is skipped; in CI they are there.
@@ -163,6 +163,64 @@ def ended(server: Postgres) -> None:
     with contextlib.suppress(AssertionError):  # a test may have stopped it
         server.stop()
     shutil.rmtree(server.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class MySQL:
+    """A running server. Its superuser is `root`, who needs no password."""
+
+    port: int
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def database(self) -> str:
+        """The name of a new, empty database."""
+        name = f"shop_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} COLLATE utf8mb4_general_ci", "mysql")
+        return name
+
+    def execute(self, sql: str, database: str) -> str:
+        where = ["--host=127.0.0.1", f"--port={self.port}", "--user=root", database]
+        command = ["mariadb", "--no-defaults", "--batch", "--skip-column-names", *where]
+        done = subprocess.run(command, input=sql, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MySQL]:
+    if not all(map(shutil.which, ("mariadbd", "mariadb-install-db", "mariadb"))):
+        pytest.skip("MariaDB is not installed")
+    folder, port = Path(tempfile.mkdtemp(prefix="seeknal-mysql-")), free_port()
+    user = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, "mysql", "mysql")
+        user = ["--user=mysql"]
+    data = f"--datadir={folder / 'data'}"
+    made = ["mariadb-install-db", "--no-defaults", data, "--auth-root-authentication-method=normal"]
+    subprocess.run([*made, *user], check=True, capture_output=True, timeout=_SECONDS)
+    options = ["--bind-address=127.0.0.1", f"--port={port}", f"--socket={folder / 'socket'}"]
+    options.append("--skip-name-resolve")
+    with (tmp_path_factory.mktemp("mysql") / "log").open("w") as log:
+        command = ["mariadbd", "--no-defaults", data, *options, *user]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        server = MySQL(port)
+        _wait_until_it_answers(server, process)
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_it_answers(server: MySQL, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(AssertionError):
+            server.execute("SELECT 1", "mysql")
+            return
+        time.sleep(0.05)
+    raise AssertionError("MariaDB does not answer")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "sslmode": "",
         "connect_timeout": "",
     },
-    "mysql": {**_LOGIN, "password": "PASSWORD", "schema": "", "connect_timeout": ""},
+    "mysql": {**_LOGIN, "password": "PASSWORD", "schema": ""},
     "sqlite": {"path": ""},
     "duckdb": {"path": "", "schema": ""},
     "delta": _S3,

@@ -33,10 +33,24 @@ SHUT: dict[str, str | bool | int | float | list[str]] = {
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",  # those of whoever runs this are not a connection's
 }
+# With these, a database gives all rows and values as they are, and DuckDB compares and sums them.
+# MySQL by itself compares text without case, accents and blanks at the end, reads a TINYINT(1) of 5
+# as true, and stops a SELECT after five minutes.
+_AS_THEY_ARE = {
+    "mysql": {
+        "mysql_experimental_filter_pushdown": "false",
+        "mysql_aggregate_pushdown_enabled": "false",
+        "mysql_order_pushdown_enabled": "false",
+        "mysql_tinyint1_as_boolean": "false",
+        "mysql_incomplete_dates_as_nulls": "true",
+        "mysql_session_time_zone": "'+00:00'",
+        "mysql_query_timeout_enabled": "false",
+    }
+}
 _NOT_CARRIED = re.compile(r"INTERVAL|BIT|BIGNUM|VARINT|TIME WITH TIME ZONE|UNION\(")
 _DOWN = re.compile(
     r"refused|could not translate host|timeout expired|timed out|No route|unreachable"
-    r"|Can't connect|Unknown MySQL server host|Could not (?:connect|resolve)|HTTP 0\b"
+    r"|Can't connect|Unknown (?:MySQL )?server host|Could not (?:connect|resolve)|HTTP 0\b"
 )
 _LOGIN = re.compile(
     r"password authentication failed|no password supplied|Access denied|role .* does not exist"
@@ -45,6 +59,10 @@ _LOGIN = re.compile(
 _NO_DATABASE = re.compile(r"database .* does not exist|Unknown database")
 _NO_TABLE = re.compile(r"Table with name|does not exist because schema|HTTP 404|No files found")
 _LISTED = 200
+_PREFIX = re.compile(
+    r"^(?:\w+ )*Error: (?:Unable to connect to \w+ ?|Failed to connect to \w+ database with "
+    r'parameters "[^"]*": )?'
+)
 _KIND = re.compile(r"^\w+(?: \w+)? Error: ")
 
 
@@ -87,6 +105,7 @@ def outside(address: Address, folder: Path, places: Sequence[str] = ()) -> Itera
         load(connection, _extensions(address, places))
         made = Outside(connection, address, folder)
         with made.faults():
+            _ask_for_values_as_they_are(connection, address.system)
             keep_secret(connection, address)
             if login := login_of(address):
                 connection.execute(login)
@@ -204,10 +223,12 @@ class Outside:
     def tables(self) -> list[str]:
         """The tables of the database, as `schema.table`."""
         rows = self.connection.execute(
-            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = $1 "
-            "UNION SELECT schema_name || '.' || view_name FROM duckdb_views() "
-            f"WHERE database_name = $1 AND NOT internal ORDER BY 1 LIMIT {_LISTED}",
-            [self.address.catalog],
+            "SELECT schema_name || '.' || name FROM ("
+            "SELECT schema_name, table_name AS name FROM duckdb_tables() "
+            "WHERE database_name = $1 UNION SELECT schema_name, view_name FROM duckdb_views() "
+            "WHERE database_name = $1 AND NOT internal) "
+            f"ORDER BY schema_name <> $2, 1 LIMIT {_LISTED}",
+            [self.address.catalog, self.address.schema],
         ).fetchall()
         return [str(name) for (name,) in rows]
 
@@ -233,6 +254,17 @@ def _extensions(address: Address, places: Sequence[str]) -> list[str]:
     return [*dict.fromkeys([*address.extensions, *(["httpfs"] if remote else [])])]
 
 
+def _ask_for_values_as_they_are(connection: duckdb.DuckDBPyConnection, system: str) -> None:
+    """Make settings of an extension, those that its version has."""
+    wanted = _AS_THEY_ARE.get(system)
+    if not wanted:
+        return
+    rows = connection.execute("SELECT name FROM duckdb_settings()").fetchall()
+    for (name,) in rows:
+        if name in wanted:
+            connection.execute(f"SET GLOBAL {name} = {wanted[name]}")
+
+
 def keep_secret(
     connection: duckdb.DuckDBPyConnection, address: Address, name: str = "login"
 ) -> None:
@@ -252,14 +284,13 @@ def login_of(address: Address, *, read_only: bool = True) -> str:
     URL."""
     system, options, catalog = address.system, address.options, quote(address.catalog)
     mode = ", READ_ONLY" if read_only else ""
-    if system in ("postgresql", "mysql"):
+    if system == "postgresql":
         seconds = str(options.get("connect_timeout") or CONNECT_SECONDS)
         said = {"connect_timeout": seconds, "sslmode": options.get("sslmode", "")}
-        if system == "mysql":
-            said = {}
         text = " ".join(f"{key}={value}" for key, value in said.items() if value)
-        kind = "postgres" if system == "postgresql" else system
-        return f"ATTACH {literal(text)} AS {catalog} (TYPE {kind}, SECRET login{mode})"
+        return f"ATTACH {literal(text)} AS {catalog} (TYPE postgres, SECRET login{mode})"
+    if system == "mysql":
+        return f"ATTACH '' AS {catalog} (TYPE mysql, SECRET login{mode})"
     if system in ("sqlite", "duckdb"):
         return f"ATTACH {literal(options['path'])} AS {catalog} (TYPE {system}{mode})"
     return ""
@@ -295,7 +326,7 @@ def _told(made: Outside, exc: duckdb.Error, table: Table | None) -> Unreached:
     """The engine's error in words that say how to mend it."""
     address = made.address
     text = " ".join(address.hides(str(exc)).split())
-    text = re.sub(r"^(?:\w+ )?Error: (?:Unable to connect to \w+ ?)?", "", text).rstrip(". ")
+    text = _PREFIX.sub("", text).rstrip(". ")
     place = address.name or address.system
     if _DOWN.search(text):
         cure = "Start the server, or correct its host and port"
