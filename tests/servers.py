@@ -1,5 +1,5 @@
 """Servers that tests start by themselves, on free ports of this machine: PostgreSQL, MariaDB for
-MySQL, and an object store that speaks S3.
+MySQL, an object store that speaks S3, and a catalog of Iceberg.
 
 Each is started once for a worker, and ends with it. Where its programs are not installed, a test
 that asks for it is skipped; in CI they are there.
@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -260,6 +261,62 @@ def store() -> Iterator[Store]:
     try:
         _wait_for(f"http://127.0.0.1:{port}/moto-api/", server)
         yield Store(port)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@dataclass(frozen=True)
+class Iceberg:
+    """A REST catalog, whose tables are in a bucket of the object store."""
+
+    port: int
+    store: Store
+    token: str
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def keys(self) -> str:
+        """The keys of a connection, in YAML, without the token."""
+        bucket = "key_id: a, secret: bcdef, region: us-east-1, url_style: path, use_ssl: false"
+        return (
+            f"type: iceberg, catalog_uri: '{self.uri}', endpoint: '{self.store.endpoint}', {bucket}"
+        )
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows of a table, as PyIceberg reads them."""
+        found = self._client().load_table(table).scan().to_arrow().to_pylist()
+        return sorted(found, key=repr)
+
+    def tables(self, namespace: str) -> list[str]:
+        return sorted(name for _, name in self._client().list_tables(namespace))
+
+    def namespaces(self) -> list[str]:
+        return sorted(".".join(names) for names in self._client().list_namespaces())
+
+    def _client(self) -> Any:
+        from pyiceberg.catalog.rest import RestCatalog
+
+        bucket = {"s3.endpoint": f"http://{self.store.endpoint}", "s3.region": "us-east-1"}
+        keys = {"s3.access-key-id": "any", "s3.secret-access-key": "any"}
+        return RestCatalog("rest", uri=self.uri, token=self.token, **bucket, **keys)
+
+
+@pytest.fixture
+def iceberg(store: Store, tmp_path: Path) -> Iterator[Iceberg]:
+    if find_spec("pyiceberg") is None:
+        pytest.skip("PyIceberg is not installed")
+    made = Iceberg(free_port(), store, "opaque-token-of-the-catalog")
+    (tmp_path / "catalog").mkdir()
+    command = [sys.executable, "-m", "tests.iceberg_catalog", str(made.port), made.token]
+    command += [str(tmp_path / "catalog"), f"s3://{store.bucket()}/tables", store.endpoint]
+    server = subprocess.Popen(command, cwd=Path(__file__).parents[1], stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(f"{made.uri}/health", server)
+        yield made
     finally:
         server.terminate()
         server.wait()

@@ -25,6 +25,10 @@ _MODES = {
     "upsert_by_key": "merge",
     "partitions": "partitions",
     "incremental_by_time": "partitions",
+    # Of Iceberg, in older projects
+    "overwrite": "replace",
+    "upsert": "merge",
+    "insert_overwrite": "partitions",
 }
 
 
@@ -33,7 +37,7 @@ def target_of(system: str, params: Params) -> dict[str, Any]:
     if params.branch_target not in (None, "none", "schema"):
         message = "`schema` (one of the branch's own) or `none`"
         raise Mistake(f"`branch_target` is {message}", "params.branch_target")
-    found = _object(params) if system == BUCKET else _table(params)
+    found = _object(params) if system == BUCKET else _table(system, params)
     own = params.branch_target == "schema"
     return {"system": system, "connection": params.connection or "", **found, "own": own}
 
@@ -47,13 +51,19 @@ def _object(params: Params) -> dict[str, Any]:
     return {"object": params.path, "format": form}
 
 
-def _table(params: Params) -> dict[str, Any]:
-    """A table of a database."""
+def _table(system: str, params: Params) -> dict[str, Any]:
+    """A table of a database. In older projects, one of Iceberg has its catalog in front."""
     mode = _MODES.get(params.mode or "replace")
     if mode is None:
         raise Mistake(f"`mode` is replace, merge or partitions, not {params.mode}", "params.mode")
     columns, since = _columns(mode, params)
     schema, _, table = str(params.table or "").strip().rpartition(".")
+    if system == "iceberg" and schema.count(".") == 1:
+        schema = schema.partition(".")[2]
+    if system == "iceberg" and not schema:
+        raise Mistake(
+            "a table of Iceberg has a namespace: `table: analytics.orders`", "params.table"
+        )
     if not IDENTIFIER.fullmatch(table) or (schema and not IDENTIFIER.fullmatch(schema)):
         message = "a target says which table it is: `params: {table: analytics.orders}`"
         raise Mistake(message, "params.table", "params")

@@ -101,9 +101,6 @@ class File(NodeFile):
     @classmethod
     def _known(cls, given: str) -> str:
         given = ALIASES.get(given, given)
-        if given == "iceberg":
-            why = "DuckDB writes tables of Iceberg through a REST catalog alone"
-            raise ValueError(f"{why}, which is not supported: deliver Parquet to `type: s3`")
         if given in ("file", *TYPES, *USES):
             return given
         near = get_close_matches(given, ("file", *TYPES, *USES), 1)

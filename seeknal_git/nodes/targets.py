@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seeknal_git.nodes.node_file import NodeFile
 
 # The databases that a table is delivered to: there, it is an exposure (`delivered_tables.py`).
-TABLES = ("postgresql", "duckdb", "sqlite")
+TABLES = ("postgresql", "duckdb", "sqlite", "iceberg")
 NOT_WRITTEN = "not written"  # the group of these warnings
 KEYS = ("materialization", "materializations")
 _OFF = frozenset({"false", "no", "off", "0"})
@@ -42,11 +42,14 @@ def _targets(value: Any, *, in_python: bool) -> Iterator[str]:
 
 
 def system_of(given: Any) -> str | None:
-    """The database that an entry of `materialization` is written to; None if it is not."""
+    """The database that an entry of `materialization` is written to; None if it is not. One of
+    Iceberg names no place there, unless it names a connection."""
     if not _is_on(given):
         return None
-    word = str(given.get("type") or "").lower()
+    word = str(given.get("type") or "iceberg").lower()
     system = ALIASES.get(word, word)
+    if system == "iceberg" and not (given.get("connection") and given.get("table")):
+        return None
     return system if system in TABLES else None
 
 

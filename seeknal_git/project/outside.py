@@ -172,8 +172,8 @@ class Seeing:
         if place and place in self.outsides.lost:
             message, hint = self.outsides.lost[place]
             raise ProjectError([_at(source, f"{source.id}: {message}.", hint)])
-        named = self._object(source)
-        places = [named] if given["system"] in LAKES else []
+        named = self._object(source, address)
+        places = [named] if given["system"] in LAKES and not address.has_catalog else []
         if given["system"] == FILES:
             places = [named.partition("*")[0]]
         try:
@@ -216,8 +216,10 @@ class Seeing:
             raise ProjectError([_at(source, message, hint)])
         return (replace(address, system=system) if system in LAKES else address), line
 
-    def _object(self, source: Node) -> str:
+    def _object(self, source: Node, address: Address) -> str:
         named = str(source.outside["object"])
+        if address.has_catalog:
+            return named
         if source.outside["system"] in LAKES and not is_url(named):
             return str(self._below(source, named))
         return named

@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SECRETS = frozenset({"password", "secret", "session_token", "token", "bearer_token"})
+SECRETS = frozenset(
+    {"password", "secret", "session_token", "token", "bearer_token", "client_secret"}
+)
 _LOGIN = {"host": "HOST", "port": "PORT", "database": "DATABASE", "user": "USER"}
 _S3 = {
     "key_id": "KEY_ID",
@@ -17,6 +19,15 @@ _S3 = {
     "endpoint": "ENDPOINT",
     "url_style": "URL_STYLE",
     "use_ssl": "USE_SSL",
+}
+# The keys that log in to a REST catalog of Iceberg. Those of its bucket are beside them, unless the
+# catalog gives them out.
+OF_CATALOG = {
+    "client_id": "CLIENT_ID",
+    "client_secret": "CLIENT_SECRET",
+    "token": "TOKEN",
+    "oauth2_server_uri": "OAUTH2_SERVER_URI",
+    "oauth2_scope": "OAUTH2_SCOPE",
 }
 # Type of a connection → its keys, and the engine's word for each in a secret; "" for the others.
 KEYS: Mapping[str, Mapping[str, str]] = {
@@ -31,7 +42,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "sqlite": {"path": ""},
     "duckdb": {"path": "", "schema": ""},
     "delta": _S3,
-    "iceberg": _S3,
+    "iceberg": {"catalog_uri": "", "warehouse": "", "schema": "", **OF_CATALOG, **_S3},
     "s3": _S3,
     "http": {"bearer_token": "BEARER_TOKEN"},
 }
@@ -86,7 +97,13 @@ class Address:
     @property
     def extensions(self) -> tuple[str, ...]:
         """The engine's extensions that it takes."""
-        return EXTENSIONS[self.system]
+        named = EXTENSIONS[self.system]
+        return (*named, "httpfs") if self.has_catalog else named
+
+    @property
+    def has_catalog(self) -> bool:
+        """Whether its tables are named by a REST catalog of Iceberg, and not by their folders."""
+        return self.system == "iceberg" and bool(self.options.get("catalog_uri"))
 
     def hides(self, text: str) -> str:
         """A message of the engine without secrets. Some messages repeat the whole login."""

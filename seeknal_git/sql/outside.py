@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from seeknal_git.names import literal, option, quote
-from seeknal_git.sql.addresses import KEYS, Address
+from seeknal_git.sql.addresses import KEYS, OF_CATALOG, Address
 from seeknal_git.sql.engine import SqlError, engine_words
 from seeknal_git.sql.engine_version import exactly
 from seeknal_git.sql.extensions import load
@@ -109,7 +109,7 @@ def outside(address: Address, folder: Path, places: Sequence[str] = ()) -> Itera
             keep_secret(connection, address)
             if login := login_of(address):
                 connection.execute(login)
-            close_engine(connection, folder, places)
+            close_engine(connection, address, folder, places)
         yield made
 
 
@@ -234,7 +234,7 @@ class Outside:
 
     def _rows(self, table: Table) -> str:
         system, schema = self.address.system, self.address.schema
-        if system in ("delta", "iceberg"):
+        if system in ("delta", "iceberg") and not self.address.has_catalog:
             return f"SELECT * FROM {system}_scan({literal(table.object)})"
         if table.query:
             return over_catalog(table.query, self.address.catalog, schema)
@@ -270,13 +270,25 @@ def keep_secret(
 ) -> None:
     """Give an engine the login of an address under a name, until it is closed."""
     words = KEYS.get(address.system, {})
-    values = {words[key]: value for key, value in address.options.items() if words.get(key)}
-    if not values:
-        return
+    if address.system == "iceberg":
+        _keep(connection, name, "iceberg", OF_CATALOG, address)
+        name, words = "bucket", {key: word for key, word in words.items() if key not in OF_CATALOG}
     kind = {"postgresql": "postgres", "delta": "s3", "iceberg": "s3"}.get(address.system)
-    said = ", ".join(f"{word} {option(value)}" for word, value in values.items())
-    type_ = kind or address.system
-    connection.execute(f"CREATE TEMPORARY SECRET {quote(name)} (TYPE {type_}, {said})")
+    _keep(connection, name, kind or address.system, words, address)
+
+
+def _keep(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    kind: str,
+    words: Mapping[str, str],
+    address: Address,
+) -> None:
+    """Make a secret of those options of an address that have a word for it, if there are any."""
+    values = {words[key]: value for key, value in address.options.items() if words.get(key)}
+    if values:
+        said = ", ".join(f"{word} {option(value)}" for word, value in values.items())
+        connection.execute(f"CREATE TEMPORARY SECRET {quote(name)} (TYPE {kind}, {said})")
 
 
 def login_of(address: Address, *, read_only: bool = True) -> str:
@@ -291,15 +303,31 @@ def login_of(address: Address, *, read_only: bool = True) -> str:
         return f"ATTACH {literal(text)} AS {catalog} (TYPE postgres, SECRET login{mode})"
     if system == "mysql":
         return f"ATTACH '' AS {catalog} (TYPE mysql, SECRET login{mode})"
+    if address.has_catalog:
+        return _login_of_catalog(options, catalog, mode)
     if system in ("sqlite", "duckdb"):
         return f"ATTACH {literal(options['path'])} AS {catalog} (TYPE {system}{mode})"
     return ""
 
 
+def _login_of_catalog(options: Mapping[str, str], catalog: str, mode: str) -> str:
+    login = "SECRET login" if OF_CATALOG.keys() & options.keys() else "AUTHORIZATION_TYPE 'none'"
+    own = ", ACCESS_DELEGATION_MODE 'none'" if "key_id" in options else ""
+    return (
+        f"ATTACH {literal(options.get('warehouse', ''))} AS {catalog} (TYPE iceberg, "
+        f"ENDPOINT {literal(options['catalog_uri'])}, {login}{own}{mode})"
+    )
+
+
 def close_engine(
-    connection: duckdb.DuckDBPyConnection, folder: Path, places: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, address: Address, folder: Path, places: Sequence[str]
 ) -> None:
-    """Nothing is opened after that but the folder and the places."""
+    """Nothing is opened after that but the folder and the places. The tables of a catalog of
+    Iceberg may be anywhere, so an engine for one is not closed; but no SQL of a node comes to it,
+    nor a secret of another place."""
+    if address.has_catalog:
+        connection.execute("SET GLOBAL TimeZone = 'UTC'; SET lock_configuration = true")
+        return
     opened = [f"{folder}/", *(place if place.endswith("/") else f"{place}/" for place in places)]
     files = [*places]
     connection.execute(
@@ -336,7 +364,12 @@ def _told(made: Outside, exc: duckdb.Error, table: Table | None) -> Unreached:
     if _LOGIN.search(text):
         cure = "Correct its user and password"
         return Unreached(f"{place} refuses the login: {text}", cure, of_login=True)
-    if table is not None and _NO_TABLE.search(text) and address.system not in ("delta", "iceberg"):
+    if "version-hint" in text:
+        message = f"{table.object if table else place} does not say which version is its last"
+        cure = "Write it to metadata/version-hint.text there, or read the table by its catalog"
+        return Unreached(message, f"{cure}: a connection with `catalog_uri`.")
+    is_folder = address.system in ("delta", "iceberg") and not address.has_catalog
+    if table is not None and _NO_TABLE.search(text) and not is_folder:
         return _no_table(made, table, text)
     words = _KIND.sub("", engine_words(type(exc)(address.hides(str(exc))))[0])
     return Unreached(f"{place}: {words.rstrip('.')}", _READ_ABOUT if table else "")

@@ -26,6 +26,19 @@ from seeknal_git.sql.transaction import transaction
 MARKS = "_seeknal_deliveries"
 _COLUMNS = "target VARCHAR, exposure VARCHAR, snapshot VARCHAR, delivered_at TIMESTAMP"
 _ROWS = "seeknal_rows"
+# Type of the engine → the one that stands for it in Iceberg, which has fewer.
+_IN_ICEBERG = {
+    "TINYINT": "INTEGER",
+    "SMALLINT": "INTEGER",
+    "UTINYINT": "INTEGER",
+    "USMALLINT": "INTEGER",
+    "UINTEGER": "BIGINT",
+    "UBIGINT": "DECIMAL(20, 0)",
+    "JSON": "VARCHAR",
+    "TIMESTAMP_S": "TIMESTAMP",
+    "TIMESTAMP_MS": "TIMESTAMP",
+    "TIMESTAMP_NS": "TIMESTAMP",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +63,15 @@ class Order:
 def write_table(address: Address, rows: Path, order: Order) -> bool:
     """Write a table; false if this delivery was done before. Raises Unreached and
     MissingExtension, and nothing of the target has changed then."""
-    with _writing(address, rows.parent) as made, made.faults(), transaction(made.connection):
+    with _writing(address, rows.parent) as made, made.faults():
         writer = _Writer(made, order, rows)
-        if writer.is_done():
-            return False
-        writer.write()
-        writer.mark()
+        if address.system == "iceberg":  # it makes no table in a schema of the same transaction
+            writer.need_schema()
+        with transaction(made.connection):
+            if writer.is_done():
+                return False
+            writer.write()
+            writer.mark()
     return True
 
 
@@ -85,7 +101,7 @@ def write_object(address: Address, rows: Path, url: str, form: str) -> None:
         made = Outside(connection, address, rows.parent)
         with made.faults():
             keep_secret(connection, address)
-            close_engine(connection, rows.parent, [url])
+            close_engine(connection, address, rows.parent, [url])
             connection.execute(f"COPY (FROM {_read(rows)}) TO {literal(url)} ({options})")
 
 
@@ -97,7 +113,7 @@ def _writing(address: Address, folder: Path) -> Iterator[Outside]:
         with made.faults():
             keep_secret(connection, address)
             connection.execute(login_of(address, read_only=False))
-            close_engine(connection, folder, [])
+            close_engine(connection, address, folder, [])
         yield made
 
 
@@ -129,12 +145,16 @@ class _Writer:
     def _is_there(self, name: str) -> bool:
         return f"{self.order.schema}.{name}".lower() in map(str.lower, self.made.tables())
 
-    def is_done(self) -> bool:
-        """Whether the target says that it has this very delivery. Makes what it needs to say so."""
+    def need_schema(self) -> None:
+        """Make the schema, unless it is there."""
         catalog, schema = self.made.address.catalog, self.order.schema
         there = "SELECT 1 FROM duckdb_schemas() WHERE database_name = $1 AND schema_name = $2"
         if not self._asked(there, [catalog, schema]):
             self._asked(f"CREATE SCHEMA {qualified(catalog, schema)}")
+
+    def is_done(self) -> bool:
+        """Whether the target says that it has this very delivery. Makes what it needs to say so."""
+        self.need_schema()
         if not self._is_there(MARKS):
             self._asked(f"CREATE TABLE {self._named(MARKS)} ({_COLUMNS})")
             return False
@@ -151,7 +171,7 @@ class _Writer:
         self._asked(f"INSERT INTO {self._named(MARKS)} VALUES ({values}, {now})")
 
     def write(self) -> None:
-        self._asked(f"CREATE TEMPORARY VIEW {_ROWS} AS FROM {_read(self.rows)}")
+        self._asked(f"CREATE TEMPORARY VIEW {_ROWS} AS {self._given_rows()}")
         given = self._described(_ROWS)
         if not self._is_there(self.order.table):
             self._asked(f"CREATE TABLE {self.table} AS FROM {_ROWS}")
@@ -161,9 +181,25 @@ class _Writer:
             self._need_columns(given)
             self._merge() if self.order.mode == "merge" else self._partitions(given)
 
+    def _given_rows(self) -> str:
+        """The SELECT of the rows, with the types that the target has."""
+        rows = f"SELECT * FROM {_read(self.rows)}"
+        if self.made.address.system != "iceberg":
+            return rows
+        casts = [
+            f"CAST({quote(name)} AS {_IN_ICEBERG[word]}) AS {quote(name)}"
+            for name, word in self._described(f"({rows})").items()
+            if word in _IN_ICEBERG
+        ]
+        return f"SELECT * REPLACE ({', '.join(casts)}) FROM ({rows})" if casts else rows
+
     def _replace(self, given: Mapping[str, str]) -> None:
-        """A table of the same columns keeps its grants, indexes and the views on it."""
-        if self._described(self.table) != given:
+        """A table of the same columns keeps its grants, indexes and the views on it; one of Iceberg
+        always keeps its name and its history."""
+        there = self._described(self.table)
+        if there != given and self.made.address.system == "iceberg":
+            self._reshape(there, given)
+        elif there != given:
             self._asked(f"DROP TABLE {self.table}")
             self._asked(f"CREATE TABLE {self.table} AS FROM {_ROWS}")
             return
@@ -174,6 +210,19 @@ class _Writer:
         else:
             self._asked(f"DELETE FROM {self.table}")
         self._insert(f"FROM {_ROWS}")
+
+    def _reshape(self, there: Mapping[str, str], given: Mapping[str, str]) -> None:
+        """Give a table of Iceberg other columns: DuckDB does not drop it and make it again in one
+        transaction. Raises Unreached if none would stay."""
+        gone = [name for name, word in there.items() if given.get(name) != word]
+        if len(gone) == len(there):
+            message = f"no column of {self.order.name} is one of the rows to write"
+            raise Unreached(message, "Drop it there: the next run makes it anew.")
+        for name in gone:
+            self._asked(f"ALTER TABLE {self.table} DROP COLUMN {quote(name)}")
+        for name, word in given.items():
+            if there.get(name) != word:
+                self._asked(f"ALTER TABLE {self.table} ADD COLUMN {quote(name)} {word}")
 
     def _need_columns(self, given: Mapping[str, str]) -> None:
         there = self._described(self.table)

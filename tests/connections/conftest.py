@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from tests.conftest import Repo, Result
-from tests.servers import Postgres, mysql, need_extensions, postgres, store
+from tests.servers import Postgres, iceberg, mysql, need_extensions, postgres, store
 
-__all__ = ["mysql", "postgres", "store"]
+__all__ = ["iceberg", "mysql", "postgres", "store"]
 
 PASSWORD = "correct horse"
 

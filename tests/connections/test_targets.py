@@ -259,9 +259,9 @@ def _object(store: Store, path: str) -> str:
     ("text", "message"),
     [
         pytest.param(
-            _exposure("iceberg"),
-            "through a REST catalog alone, which is not supported: deliver Parquet to `type: s3`",
-            id="iceberg",
+            _exposure("iceberg", table="sales"),
+            "a table of Iceberg has a namespace",
+            id="no namespace",
         ),
         pytest.param(
             _exposure("postgresql", "  mode: merge\n"),
