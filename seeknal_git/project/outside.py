@@ -27,7 +27,7 @@ from seeknal_git.project.data_versions import contents_hash, read_by_this_engine
 from seeknal_git.project.fingerprints import digest, whole_of_source
 from seeknal_git.project.guess import columns_of
 from seeknal_git.project.held_files import ending_of, remembered_blob_id
-from seeknal_git.project.outsides import OUTSIDE, Away, Outsides
+from seeknal_git.project.outsides import OUTSIDE, Away, Outsides, used
 from seeknal_git.sql.addresses import Address
 from seeknal_git.sql.engine_version import engine_version
 
@@ -152,8 +152,10 @@ class Seeing:
     def _downloaded_file(
         self, made: Outside, folder: Path, file: RemoteFile, key: str | None
     ) -> DataFile:
+        if not key:  # it is of no use to the next command
+            folder = self.outsides.folder(self.private)
         at = folder / f"{key or uuid.uuid4().hex}{ending_of(file.url.partition('?')[0])}"
-        if not at.exists():
+        if not used(at):
             write_whole(at, made.content(file.url))
         blob = remembered_blob_id(at, self.cache)
         if key:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import uuid
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 
 OUTSIDE = "outside"  # the group of problems of such sources
+_UNUSED_SECONDS = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,19 @@ class Outsides:
             self._folder.mkdir(mode=0o700)
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return self._folder
+
+
+def used(copy: Path) -> bool:
+    """Whether there is a copy of something outside; from now on, it counts as used. Others that
+    nobody has used for a month are removed."""
+    with suppress(OSError):
+        os.utime(copy)
+        return True
+    for other in copy.parent.glob("*"):
+        with suppress(OSError):  # somebody else removes it, or reads it
+            if time.time() - other.stat().st_mtime > _UNUSED_SECONDS:
+                other.unlink()
+    return False
 
 
 def _sweep(around: Path) -> None:

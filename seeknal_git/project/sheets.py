@@ -12,6 +12,7 @@ from seeknal_git.files import make_private
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.guess import unfit
+from seeknal_git.project.outsides import used
 from seeknal_git.sql.engine_version import engine_version
 
 
@@ -25,7 +26,7 @@ def rows_of_sheet(source: Node, name: str, at: Path, blob: str, folder: Path) ->
     options = source.definition["sheet"]
     key = digest("sheet", blob, json.dumps(options, sort_keys=True), engine_version())
     found = folder / "sheets" / f"{key}.parquet"
-    if found.exists():
+    if used(found):
         return found
     for around in (folder, found.parent):
         make_private(around)

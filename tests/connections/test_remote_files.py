@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -109,5 +110,12 @@ def test_a_file_behind_http_is_raw_data(repo: Repo, web: tuple[Path, str]) -> No
     (folder / "orders.csv").write_text(_CSV + "3,EU,30\n")
     repo.seeknal("run")
     assert _totals(repo) == [("EU", 40.5), ("US", 20)]
+    copies = list((repo.path / ".git/seeknal/outside/files").iterdir())
+    assert len(copies) == 2
+    os.utime(min(copies, key=lambda copy: copy.stat().st_size), (0, 0))
+    (folder / "orders.csv").write_text(_CSV + "4,EU,1\n")
+    repo.seeknal("run")
+    copies = list((repo.path / ".git/seeknal/outside/files").iterdir())
+    assert sorted(copy.read_text().split()[-1] for copy in copies) == ["3,EU,30", "4,EU,1"]
     (folder / "orders.csv").unlink()
     assert "source.orders: http: " in said(repo.seeknal("run", code=1))
