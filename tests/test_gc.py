@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import lakes
 from tests.conftest import Repo, Templates, make_published
 
 DAILY = "seeknal/transforms/daily.yml"
@@ -22,10 +23,9 @@ def ago(days: float) -> datetime:
 
 
 def edited_settings(repo: Repo, **values: object) -> None:
-    repo.write(
-        "seeknal_project.yml",
-        "name: shop\n" + "".join(f"{key}: {value}\n" for key, value in values.items()),
-    )
+    lines = "".join(f"{key}: {value}\n" for key, value in values.items())
+    place = lakes.SETTING if lakes.WANTED else ""
+    repo.write("seeknal_project.yml", f"name: shop\n{lines}{place}")
 
 
 def settings(repo: Repo, **values: object) -> None:
@@ -111,14 +111,14 @@ def test_a_branch_with_another_project_file_deletes_nothing_that_production_s_ke
 
 
 def test_a_list_deletes_nothing(released: Repo) -> None:
-    before = released.warehouse.read_bytes()
+    before = released.snapshots()
     said = released.seeknal("gc").out
     assert "Would delete:\n  snapshot daily__" in said
     assert "  2 rows\n" in said
     assert said.endswith(
         "3 snapshots to delete. Nothing was deleted; this does it: seeknal gc --yes\n"
     )
-    assert released.warehouse.read_bytes() == before
+    assert released.snapshots() == before
     done = released.seeknal("gc", "--yes").out
     assert done.replace("Deleted:", "Would delete:").startswith(said.partition("3 snapshots to")[0])
     assert done.endswith("3 snapshots deleted.\n")
@@ -382,6 +382,7 @@ def old(path: Path) -> Path:
     return path
 
 
+@lakes.of_a_file
 def test_files_that_a_killed_process_left_go(published: Repo) -> None:
     published.switch("dev", create=True)
     published.replace("seeknal/transforms/by_customer.yml", "sum(o.amount)", "max(o.amount)")
@@ -491,6 +492,7 @@ def crowded(copy_of: Templates) -> Repo:
     return copy_of("crowded", make)
 
 
+@lakes.of_a_file
 def test_killed_at_any_instant_it_leaves_all_that_lives(crowded: Repo) -> None:
     live = {schema: crowded.views(schema) for schema in ("main", "c")}
     wal = crowded.warehouse.with_name("warehouse.duckdb.wal")

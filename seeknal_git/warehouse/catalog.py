@@ -4,7 +4,7 @@ replaced one."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -160,6 +160,11 @@ class Catalog:
     def tidy(self) -> None:
         """Give back the room of tables and pieces that are gone."""
         self.connection.execute("CHECKPOINT warehouse")
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """Inside the block, the nodes that environments show and the views that there are fit
+        together. Nobody else writes to a file."""
+        return nullcontext()
 
     def forget(self) -> None:
         """Read everything again when it is asked for."""

@@ -91,8 +91,14 @@ class EnvironmentViews(protocol.Environments):
         return unused_tables.readers(self.connection, schema)
 
     def need_places(self, schema: str, views: Iterable[str]) -> None:
-        others = self.catalog.made_by_others(schema, self.catalog.shown(schema).values())
-        publish.need_places(others, views)
+        wanted = list(views)
+        if {view.lower() for view in wanted}.isdisjoint(self._by_others(schema)):
+            return
+        with self.catalog.at_one_moment():
+            publish.need_places(self._by_others(schema), wanted)
+
+    def _by_others(self, schema: str) -> dict[str, Foreign]:
+        return self.catalog.made_by_others(schema, self.catalog.shown(schema).values())
 
     def delete(self, schema: str) -> tuple[Foreign, ...]:
         with self.catalog.changing(schema):

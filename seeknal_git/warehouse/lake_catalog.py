@@ -6,13 +6,15 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
 from seeknal_git.names import STATE, WAREHOUSE, literal, qualified
+from seeknal_git.sql.transaction import transaction
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.engine_errors import is_conflict
 from seeknal_git.warehouse.guard import WITH_EXTENSIONS
@@ -57,6 +59,15 @@ class LakeCatalog(Catalog):
             self.forget()
             time.sleep(random.uniform(0, _LONGEST_WAIT) * attempt / _ATTEMPTS)
         return super().change(action)
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Everything is read again, in one transaction: of what is known, a part may be from before
+        somebody's publication, and a part from after it."""
+        self.forget()
+        with transaction(self.connection):
+            yield
+        self.forget()
 
     def keep_publications_out(self) -> None:
         """Each publication appends a row to this table, and nobody may do that while another one

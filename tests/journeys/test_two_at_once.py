@@ -23,6 +23,7 @@ from seeknal_git.commands.run import Request
 from seeknal_git.files import write_whole
 from seeknal_git.project.workspace import open_workspace
 from tests.conftest import Repo, Result, Templates, make_published
+from tests.lakes import of_a_file
 
 DAILY, CUSTOMERS = "seeknal/transforms/daily.yml", "seeknal/transforms/by_customer.yml"
 SLOW = """
@@ -126,6 +127,7 @@ def test_two_runs_of_two_branches(shop: Repo) -> None:
     whole(shop, "main", "a", "b")
 
 
+@of_a_file
 def test_the_second_says_who_holds_the_warehouse_and_what_it_does(shop: Repo) -> None:
     with held_by_a_run(beside(shop, "a")) as first:
         said = beside(shop, "b").seeknal("run", code=1).err
@@ -139,6 +141,7 @@ def test_the_second_says_who_holds_the_warehouse_and_what_it_does(shop: Repo) ->
     whole(shop, "main", "a", "b")
 
 
+@of_a_file
 @pytest.mark.parametrize(
     ("second", "waits"),
     [(["promote"], True), (["run"], False), (["rollback", "1"], True), (["gc", "--yes"], False)],
@@ -190,6 +193,7 @@ def test_two_promotions_of_two_branches_both_arrive(shop: Repo) -> None:
     whole(shop, "main")
 
 
+@of_a_file
 @pytest.mark.parametrize("completes", ["run", "promote"])
 def test_a_hook_that_finds_it_busy_leaves_a_promotion_that_the_next_command_makes(
     shop: Repo, completes: str
@@ -211,6 +215,7 @@ def test_a_hook_that_finds_it_busy_leaves_a_promotion_that_the_next_command_make
 # Who waits
 
 
+@of_a_file
 @pytest.mark.parametrize(
     "command", [["run"], ["promote"], ["rollback"], ["gc", "--yes"], ["query", "FROM daily"]]
 )
@@ -321,6 +326,7 @@ def numbered(repo: Repo, number: int) -> None:
     repo.commit(f"Number {number}")
 
 
+@of_a_file
 def test_a_reader_in_another_process_sees_one_publication_at_a_time(repo: Repo) -> None:
     numbered(repo, 1)
     repo.seeknal("run")
@@ -338,6 +344,7 @@ def test_a_reader_in_another_process_sees_one_publication_at_a_time(repo: Repo) 
     assert len(rows) > 1, f"one publication was seen, of {number}; {busy} times it was busy"
 
 
+@of_a_file
 def test_a_promotion_waits_for_a_reader_or_says_who_it_is(shop: Repo) -> None:
     shop.merge("b", "--quiet")
     script = READ.partition("seen, busy")[0] + (

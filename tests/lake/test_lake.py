@@ -16,6 +16,7 @@ from seeknal_git.build.work import Work
 from seeknal_git.warehouse import lake_past
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.ducklake import DuckLake
+from seeknal_git.warehouse.lake_catalog import LakeCatalog
 from seeknal_git.warehouse.lease import leased
 from seeknal_git.warehouse.location import Lake
 from seeknal_git.warehouse.protocol import Warehouse
@@ -196,6 +197,25 @@ def test_a_run_uses_tables_and_a_release_of_another_one(
 ) -> None:
     with somebody_runs(lake, monkeypatch, in_lake):
         lake.seeknal("run")
+
+
+def test_a_publication_between_two_looks_is_not_somebody_s_view(
+    lake: LakeRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.seeknal("run")
+    lake.replace("seeknal/transforms/daily.yml", "sum(amount) AS total", DOUBLED)
+    lake.commit("Double")
+    views, said = LakeCatalog.views, list[str]()
+
+    def views_after_somebody_ran(catalog: LakeCatalog, schema: str) -> dict[str, str]:
+        if not said:
+            said.append(lake.seeknal("run", subprocess=True).out)
+        return views(catalog, schema)
+
+    monkeypatch.setattr(LakeCatalog, "views", views_after_somebody_ran)
+    lake.seeknal("run")
+    assert said
+    assert answer(lake) == [60, 140]
 
 
 def test_a_run_that_loses_its_lease_publishes_over_nobody_s_release(
