@@ -33,11 +33,13 @@ SHUT: dict[str, str | bool | int | float | list[str]] = {
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",  # those of whoever runs this are not a connection's
 }
-# With these, a database gives all rows and values as they are, and DuckDB compares and sums them.
-# MySQL by itself compares text without case, accents and blanks at the end, reads a TINYINT(1) of 5
-# as true, and stops a SELECT after five minutes.
+# With these settings, a database gives all rows and values as they are, for DuckDB to compare and
+# sum. MySQL by itself compares text without case, accents and blanks at the end, reads a TINYINT(1)
+# of 5 as true, and stops a SELECT after five minutes. With several threads its extension may crash:
+# github.com/duckdb/duckdb-mysql/issues/225
 _AS_THEY_ARE = {
     "mysql": {
+        "threads": "1",
         "mysql_experimental_filter_pushdown": "false",
         "mysql_aggregate_pushdown_enabled": "false",
         "mysql_order_pushdown_enabled": "false",
