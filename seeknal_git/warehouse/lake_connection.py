@@ -48,9 +48,10 @@ _ROWS_IN_CATALOG = "; ".join(
     f"CALL {WAREHOUSE}.set_option('data_inlining_row_limit', {rows}, schema => {literal(schema)})"
     for schema, rows in ((STATE_SCHEMA, 10_000), (SNAPSHOTS, 0))
 )
-# To plan a statement with the statistics of a lake takes more questions to the catalog than to
-# execute it. The state is small, and is read without them.
-_FOR_STATE = "SET disabled_optimizers = 'statistics_propagation'"
+# Of two who append rows to a table at once, a lake keeps the least and the greatest values of one
+# alone (github.com/duckdb/ducklake/issues/1094). A statement that is planned by them does not find
+# the rows of the other one. To ask for them also takes longer than to read the state.
+_WITHOUT_STATISTICS = "SET disabled_optimizers = 'statistics_propagation'"
 # A table of the state of a lake that a file is being copied into (lake_filling.py).
 MOVING = "moving"
 _SPILL = "spill"
@@ -117,7 +118,6 @@ def opened_for_state(
         visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
         match attached_kind(connection):
             case None:
-                connection.execute(_FOR_STATE)
                 tables = _entered(connection, visit)
             case "ducklake":  # it was inspected when it was attached
                 tables = LakeTables(lake).names(connection)
@@ -162,7 +162,7 @@ def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, 
     lake, owner = visit.lake, visit.owner
     connection.execute(f"{SETTINGS}; SET autoinstall_known_extensions = false")
     load_extensions(connection, lake)
-    connection.execute(_RETRIES)
+    connection.execute(f"{_RETRIES}; {_WITHOUT_STATISTICS}")
     for secret in lake.secrets:
         keep_secret(connection, secret, secret.name)
     is_there = _attached(connection, visit)

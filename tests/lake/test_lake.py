@@ -228,6 +228,35 @@ def test_a_run_that_loses_its_lease_publishes_over_nobody_s_release(
     lake.seeknal("run")
 
 
+def test_no_answer_depends_on_the_statistics_of_the_state(
+    lake: LakeRepo, postgres: Postgres
+) -> None:
+    """Of two who append rows at once, the lake may keep those of one."""
+    lake.seeknal("run")
+    lake.git("switch", "--quiet", "-c", "dev")
+    lake.replace("seeknal/transforms/daily.yml", "sum(amount) AS total", DOUBLED)
+    lake.commit("Double")
+    lake.seeknal("run")
+    state = (
+        "SELECT table_id FROM ducklake_table JOIN ducklake_schema USING (schema_id) "
+        "WHERE schema_name = '_seeknal'"
+    )
+    for type_, value in (("varchar", "~"), ("int64", "-1")):
+        postgres.execute(
+            f"UPDATE ducklake_table_column_stats s SET min_value = '{value}', max_value = '{value}' "
+            f"FROM ducklake_column c WHERE c.column_id = s.column_id AND c.table_id = s.table_id "
+            f"AND c.column_type = '{type_}' AND s.table_id IN ({state})",
+            lake.catalog.removeprefix("postgres:"),
+        )
+    assert lake.built() == []
+    lake.git("switch", "--quiet", "main")
+    assert lake.built() == []
+    lake.git("merge", "--quiet", "dev")
+    assert lake.seeknal("promote", "--json").json["built"] == {}
+    assert answer(lake) == [60, 140]
+    assert [row["id"] for row in lake.seeknal("log", "--json").json["publications"]] == [2, 1]
+
+
 def test_who_publishes_waits_for_the_lease_of_that_environment_alone(
     lake: LakeRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
