@@ -16,7 +16,10 @@ import pytest
 
 from seeknal_git.build import holding
 from tests.conftest import Repo, Templates, make_empty
+from tests.lakes import of_a_file
 from tests.partitions.shop import TRANSFORMS, Raw, begin, shown, truth
+
+pytestmark = of_a_file
 
 NUMBERED = "kind: transform\nname: v{name}\ntransform: SELECT {number} AS n\n"
 SLOW = (

@@ -20,6 +20,9 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, SHOP, Repo, forked
+from tests.lakes import of_a_file
+
+pytestmark = of_a_file
 
 # A comment is one file; whoever asks for comments gets its number, as `gh --jq` and as curl.
 PROGRAMS = {
