@@ -154,6 +154,9 @@ def _version(file: File) -> dict[str, str]:
         column = found[1]
         plain = column[1:-1].replace('""', '"') if column.startswith('"') else column
         return {"by": "watermark", "text": plain}
+    if _SELECT.match(text) and file.source in LAKES:
+        message = f"a {file.source} source is one table, and no SELECT is asked of it"
+        raise Mistake(f"{message}: watermark(COLUMN) or digest", "params.version")
     if _SELECT.match(text):
         return {"by": "sql", "text": text}
     ways = "watermark(COLUMN), digest, each_run, or one SELECT of one value"

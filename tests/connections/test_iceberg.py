@@ -151,6 +151,18 @@ def test_a_table_that_is_a_folder_is_a_source_if_it_tells_its_version(repo: Repo
     assert repo.numbers("SELECT sum(id)::INTEGER FROM main.orders") == [(3,)]
 
 
+@pytest.mark.parametrize("source", ["delta", "iceberg"])
+def test_no_sql_of_a_node_is_asked_of_a_lake(repo: Repo, source: str) -> None:
+    select = 'version: "SELECT max(id) FROM analytics.sales"'
+    for keys, why in (
+        (f"table: a.b\nparams: {{{select}}}", "no SELECT is asked of it"),
+        ('table: a.b\nparams: {query: "SELECT 1 AS a"}', "query"),
+    ):
+        node = f"kind: source\nname: sold\nsource: {source}\nconnection: lakehouse\n{keys}\n"
+        repo.write("seeknal/sold.yml", node)
+        assert why in said(repo.seeknal("validate", code=1))
+
+
 def test_an_older_project_delivers_if_it_names_a_connection(shop: Repo, iceberg: Iceberg) -> None:
     shop.git("rm", "-q", "seeknal/out.yml")
     entry = "{table: atlas.analytics.sales, mode: overwrite, connection: lakehouse}"
