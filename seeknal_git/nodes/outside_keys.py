@@ -38,7 +38,8 @@ PARAMS = {
 }
 # Keys that a connection has. They would be in git for everybody to read.
 _OF_A_CONNECTION = frozenset(
-    "host port database user password sslmode uri key_id secret token bearer_token".split()
+    "host port database user password sslmode uri key_id secret session_token token bearer_token "
+    "catalog_uri client_id client_secret".split()
 )
 _PART = r'(?:"(?:[^"]|"")+"|[^\s".;\'()]+)'
 _OBJECT = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")

@@ -27,7 +27,7 @@ from seeknal_git.project.data_versions import contents_hash, read_by_this_engine
 from seeknal_git.project.fingerprints import digest, whole_of_source
 from seeknal_git.project.guess import columns_of
 from seeknal_git.project.held_files import ending_of, remembered_blob_id
-from seeknal_git.project.outsides import OUTSIDE, Away, Outsides, used
+from seeknal_git.project.outsides import OUTSIDE, Away, Outsides, drop_unused, used
 from seeknal_git.sql.addresses import Address
 from seeknal_git.sql.engine_version import engine_version
 
@@ -147,6 +147,7 @@ class Seeing:
                 if _as_load(files) == load:
                     return Away(version=load)
             files = [self._downloaded_file(made, folder, file, keys[file.url]) for file in found]
+            drop_unused(folder)
         return Away(files=tuple(sorted(files, key=lambda file: file.path)))
 
     def _downloaded_file(

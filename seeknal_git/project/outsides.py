@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 OUTSIDE = "outside"  # the group of problems of such sources
-_UNUSED_SECONDS = 30 * 24 * 3600.0
+_DAY = 24 * 3600.0  # in seconds
+_UNUSED_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +64,21 @@ class Outsides:
 
 
 def used(copy: Path) -> bool:
-    """Whether there is a copy of something outside; from now on, it counts as used. Others that
-    nobody has used for a month are removed."""
+    """Whether there is a copy of something outside; it counts as used today. The hash of a file
+    whose time has changed is asked anew, so that is done once a day."""
     with suppress(OSError):
-        os.utime(copy)
+        if time.time() - copy.stat().st_mtime > _DAY:
+            os.utime(copy)
         return True
-    for other in copy.parent.glob("*"):
-        with suppress(OSError):  # somebody else removes it, or reads it
-            if time.time() - other.stat().st_mtime > _UNUSED_SECONDS:
-                other.unlink()
     return False
+
+
+def drop_unused(folder: Path) -> None:
+    """Remove the copies that nobody has used for a month."""
+    for copy in folder.glob("*"):
+        with suppress(OSError):  # somebody else removes it
+            if time.time() - copy.stat().st_mtime > _UNUSED_DAYS * _DAY:
+                copy.unlink()
 
 
 def _sweep(around: Path) -> None:

@@ -12,7 +12,7 @@ from seeknal_git.files import make_private
 from seeknal_git.nodes.node import Node
 from seeknal_git.project.fingerprints import digest
 from seeknal_git.project.guess import unfit
-from seeknal_git.project.outsides import used
+from seeknal_git.project.outsides import drop_unused, used
 from seeknal_git.sql.engine_version import engine_version
 
 
@@ -34,6 +34,7 @@ def rows_of_sheet(source: Node, name: str, at: Path, blob: str, folder: Path) ->
     try:
         sheet_as_rows(at, options, partial)
         partial.replace(found)
+        drop_unused(found.parent)
     except Unreached as exc:
         message = exc.message.removeprefix("excel: ").replace(str(at), name)
         raise ProjectError([unfit(source, name, message)]) from exc

@@ -12,12 +12,12 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
-from seeknal_git.names import literal, option, quote
+from seeknal_git.names import literal, option, qualified, quote
 from seeknal_git.sql.addresses import KEYS, OF_CATALOG, Address
 from seeknal_git.sql.engine import SqlError, engine_words
 from seeknal_git.sql.engine_version import exactly
@@ -57,10 +57,18 @@ _DOWN = re.compile(
 _LOGIN = re.compile(
     r"password authentication failed|no password supplied|Access denied|role .* does not exist"
     r"|HTTP 403|InvalidAccessKeyId|SignatureDoesNotMatch|Unauthorized|HTTP 401"
+    r"|OAuth2 token request failed|invalid_client"
 )
 _NO_DATABASE = re.compile(r"database .* does not exist|Unknown database")
 _NO_TABLE = re.compile(r"Table with name|does not exist because schema|HTTP 404|No files found")
 _LISTED = 200
+# The tables and views of a database.
+_TABLES = (
+    "SELECT schema_name, table_name AS name FROM duckdb_tables() WHERE database_name = $1 "
+    "UNION SELECT schema_name, view_name FROM duckdb_views() "
+    "WHERE database_name = $1 AND NOT internal"
+)
+_DOTTED = re.compile(r"\w+(?:\.\w+){0,2}")
 _PREFIX = re.compile(
     r"^(?:\w+ )*Error: (?:Unable to connect to \w+ ?|Failed to connect to \w+ database with "
     r'parameters "[^"]*": )?'
@@ -223,14 +231,20 @@ class Outside:
             raise _told(self, exc, table) from exc
 
     def tables(self) -> list[str]:
-        """The tables of the database, as `schema.table`."""
+        """Tables of the database, as `schema.table`, for a message: those of the connection's
+        schema come first, and not all are told."""
         rows = self.connection.execute(
-            "SELECT schema_name || '.' || name FROM ("
-            "SELECT schema_name, table_name AS name FROM duckdb_tables() "
-            "WHERE database_name = $1 UNION SELECT schema_name, view_name FROM duckdb_views() "
-            "WHERE database_name = $1 AND NOT internal) "
+            f"SELECT schema_name || '.' || name FROM ({_TABLES}) "
             f"ORDER BY schema_name <> $2, 1 LIMIT {_LISTED}",
             [self.address.catalog, self.address.schema],
+        ).fetchall()
+        return [str(name) for (name,) in rows]
+
+    def tables_in(self, schema: str) -> list[str]:
+        """The names of all tables of a schema."""
+        rows = self.connection.execute(
+            f"SELECT name FROM ({_TABLES}) WHERE lower(schema_name) = lower($2) ORDER BY 1",
+            [self.address.catalog, schema],
         ).fetchall()
         return [str(name) for (name,) in rows]
 
@@ -238,9 +252,24 @@ class Outside:
         system, schema = self.address.system, self.address.schema
         if system in ("delta", "iceberg") and not self.address.has_catalog:
             return f"SELECT * FROM {system}_scan({literal(table.object)})"
+        if self.address.has_catalog:
+            return f"SELECT * FROM {self._table_of_catalog(table)}"
         if table.query:
             return over_catalog(table.query, self.address.catalog, schema)
         return table_in_full(table.object, self.address.catalog, schema)
+
+    def _table_of_catalog(self, table: Table) -> str:
+        """A table of a catalog of Iceberg, in full. Raises Unreached unless it is there: DuckDB
+        takes the name of one that is not for that of a file."""
+        place = self.address.name
+        if not _DOTTED.fullmatch(table.object):
+            message = f"{place} is a catalog, and {table.object} is no table of one"
+            raise Unreached(message, "Write `table: namespace.table`.")
+        schema, _, name = table.object.rpartition(".")
+        schema = schema.removeprefix(f"{place}.") or self.address.schema
+        if name not in self.tables_in(schema):
+            raise _no_table(self, table, "")
+        return qualified(self.address.catalog, schema, name)
 
     def _described(self, select: str, table: Table | None) -> Columns:
         with self.faults(table):
@@ -273,10 +302,19 @@ def keep_secret(
     """Give an engine the login of an address under a name, until it is closed."""
     words = KEYS.get(address.system, {})
     if address.system == "iceberg":
-        _keep(connection, name, "iceberg", OF_CATALOG, address)
+        _keep(connection, name, "iceberg", OF_CATALOG, _with_server(address))
         name, words = "bucket", {key: word for key, word in words.items() if key not in OF_CATALOG}
     kind = {"postgresql": "postgres", "delta": "s3", "iceberg": "s3"}.get(address.system)
     _keep(connection, name, kind or address.system, words, address)
+
+
+def _with_server(address: Address) -> Address:
+    """A catalog whose client says no server that gives out tokens has it itself."""
+    options = address.options
+    if "client_id" not in options or "oauth2_server_uri" in options:
+        return address
+    server = f"{options.get('catalog_uri', '').rstrip('/')}/v1/oauth/tokens"
+    return replace(address, options={**options, "oauth2_server_uri": server})
 
 
 def _keep(

@@ -8,7 +8,8 @@ done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,12 @@ _IN_ICEBERG = {
     "TIMESTAMP_MS": "TIMESTAMP",
     "TIMESTAMP_NS": "TIMESTAMP",
 }
+_NESTED = re.compile(r"\]$|^(?:STRUCT|MAP)\(")
+_OTHER_TYPE = re.compile(rf"\b(?:{'|'.join(_IN_ICEBERG)})\b")  # also of parts of a nested type
+
+
+def _in_iceberg(found: re.Match[str]) -> str:
+    return _IN_ICEBERG[found[0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ def drop_tables(address: Address, folder: Path, schema: str) -> list[str]:
     """Drop the tables of a schema that deliveries made, and the schema if nothing else is in it.
     Returns the names of the tables that stay. Raises as `write_table`."""
     with _writing(address, folder) as made, made.faults(), transaction(made.connection):
-        there = {name.partition(".")[2] for name in made.tables() if name.startswith(f"{schema}.")}
+        there = set(made.tables_in(schema))
         if MARKS not in there:
             return sorted(there)
         marks = qualified(address.catalog, schema, MARKS)
@@ -143,13 +150,25 @@ class _Writer:
         return {str(row[0]): str(row[1]) for row in self._asked(f"DESCRIBE FROM {relation}")}
 
     def _is_there(self, name: str) -> bool:
-        return f"{self.order.schema}.{name}".lower() in map(str.lower, self.made.tables())
+        there = self.made.tables_in(self.order.schema)
+        self._need_spelling(name, there)
+        return name.lower() in map(str.lower, there)
+
+    def _need_spelling(self, name: str, there: Iterable[str]) -> None:
+        """Raise Unreached for a name that Iceberg tells from one that is there, and DuckDB does
+        not."""
+        alike = [one for one in there if one.lower() == name.lower()]
+        if alike and name not in alike and self.made.address.system == "iceberg":
+            message = f"{self.made.address.name} has {alike[0]}, which is not {name}"
+            raise Unreached(message, f"Write {alike[0]}, or choose another name.")
 
     def need_schema(self) -> None:
         """Make the schema, unless it is there."""
         catalog, schema = self.made.address.catalog, self.order.schema
-        there = "SELECT 1 FROM duckdb_schemas() WHERE database_name = $1 AND schema_name = $2"
-        if not self._asked(there, [catalog, schema]):
+        asked = "SELECT schema_name FROM duckdb_schemas() WHERE database_name = $1"
+        there = [str(name) for (name,) in self._asked(asked, [catalog])]
+        self._need_spelling(schema, there)
+        if schema.lower() not in map(str.lower, there):
             self._asked(f"CREATE SCHEMA {qualified(catalog, schema)}")
 
     def is_done(self) -> bool:
@@ -186,10 +205,12 @@ class _Writer:
         rows = f"SELECT * FROM {_read(self.rows)}"
         if self.made.address.system != "iceberg":
             return rows
+        columns = self._described(f"({rows})").items()
+        wanted = {name: (word, _OTHER_TYPE.sub(_in_iceberg, word)) for name, word in columns}
         casts = [
-            f"CAST({quote(name)} AS {_IN_ICEBERG[word]}) AS {quote(name)}"
-            for name, word in self._described(f"({rows})").items()
-            if word in _IN_ICEBERG
+            f"CAST({quote(name)} AS {type_}) AS {quote(name)}"
+            for name, (word, type_) in wanted.items()
+            if type_ != word
         ]
         return f"SELECT * REPLACE ({', '.join(casts)}) FROM ({rows})" if casts else rows
 
@@ -215,14 +236,17 @@ class _Writer:
         """Give a table of Iceberg other columns: DuckDB does not drop it and make it again in one
         transaction. Raises Unreached if none would stay."""
         gone = [name for name, word in there.items() if given.get(name) != word]
-        if len(gone) == len(there):
+        come = [name for name, word in given.items() if there.get(name) != word]
+        nested = [name for name in come if _NESTED.search(given[name])]
+        if len(gone) == len(there) or nested:
             message = f"no column of {self.order.name} is one of the rows to write"
-            raise Unreached(message, "Drop it there: the next run makes it anew.")
+            if nested:
+                message = f"{self.order.name} cannot be given the nested column {nested[0]}"
+            raise Unreached(message, "Drop the table there: the next run makes it anew.")
         for name in gone:
             self._asked(f"ALTER TABLE {self.table} DROP COLUMN {quote(name)}")
-        for name, word in given.items():
-            if there.get(name) != word:
-                self._asked(f"ALTER TABLE {self.table} ADD COLUMN {quote(name)} {word}")
+        for name in come:
+            self._asked(f"ALTER TABLE {self.table} ADD COLUMN {quote(name)} {given[name]}")
 
     def _need_columns(self, given: Mapping[str, str]) -> None:
         there = self._described(self.table)

@@ -8,6 +8,7 @@ from decimal import Decimal
 import duckdb
 import pytest
 
+from seeknal_git.sql import outside
 from tests.conftest import Repo
 from tests.connections.conftest import said
 from tests.servers import Iceberg, free_port, need_extensions
@@ -62,6 +63,57 @@ def test_a_table_is_delivered_and_delivered_again_once_it_differs(
     shop.replace("seeknal/sales.yml", "10.5", "11")
     shop.seeknal("run")
     assert _amounts(iceberg) == [(1, Decimal("11.00")), (2, Decimal("20.00"))]
+
+
+def test_a_target_is_found_among_any_number_of_tables(
+    shop: Repo, iceberg: Iceberg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "_LISTED", 1)
+    shop.write("seeknal/out.yml", _out("  branch_target: schema\n"))
+    shop.commit("Also of branches")
+    shop.seeknal("run")
+    shop.replace("seeknal/sales.yml", "10.5", "11")
+    shop.seeknal("run")
+    assert _amounts(iceberg) == [(1, Decimal("11.00")), (2, Decimal("20.00"))]
+    shop.commit("Eleven")
+    shop.switch("dev", create=True)
+    shop.seeknal("run")
+    shop.replace("seeknal/sales.yml", "20.0", "21")
+    shop.seeknal("run")
+    assert iceberg.namespaces() == ["analytics", "dev_analytics"]
+    shop.git("stash")
+    shop.switch("main")
+    shop.seeknal("env", "delete", "dev")
+    assert iceberg.namespaces() == ["analytics"]
+
+
+@pytest.mark.parametrize(
+    ("table", "there"), [("Analytics.sales", "analytics"), ("analytics.Sales", "sales")]
+)
+def test_a_name_that_differs_in_case_alone_is_told_and_nothing_is_made(
+    shop: Repo, iceberg: Iceberg, table: str, there: str
+) -> None:
+    shop.seeknal("run")
+    shop.write("seeknal/out.yml", _out(table=table))
+    assert f"has {there}, which is not {there.capitalize()}" in said(shop.seeknal("run", code=1))
+    assert iceberg.namespaces() == ["analytics"]
+    shop.write("seeknal/out.yml", _out())
+    shop.seeknal("run")
+
+
+def test_types_that_iceberg_lacks_are_widened_also_within_others(
+    shop: Repo, iceberg: Iceberg
+) -> None:
+    shop.replace(
+        "seeknal/sales.yml",
+        "SELECT *",
+        "SELECT id::USMALLINT AS id, [id::UTINYINT] AS l, {'j': '1'::JSON} AS s",
+    )
+    shop.seeknal("run")
+    assert iceberg.rows("analytics.sales")[0] == {"id": 1, "l": [1], "s": {"j": "1"}}
+    shop.replace("seeknal/sales.yml", "AS s", "AS s, [1] AS more")
+    refused = said(shop.seeknal("run", code=1))
+    assert "analytics.sales cannot be given the nested column more. Drop the table" in refused
 
 
 def test_columns_that_come_go_and_change_keep_the_table(shop: Repo, iceberg: Iceberg) -> None:
@@ -161,6 +213,30 @@ def test_no_sql_of_a_node_is_asked_of_a_lake(repo: Repo, source: str) -> None:
         node = f"kind: source\nname: sold\nsource: {source}\nconnection: lakehouse\n{keys}\n"
         repo.write("seeknal/sold.yml", node)
         assert why in said(repo.seeknal("validate", code=1))
+
+
+@pytest.mark.parametrize("table", ["csv", "main.csv", "main.k.csv"])
+def test_a_table_that_is_not_there_is_never_a_file(shop: Repo, table: str) -> None:
+    """DuckDB reads the file `lakehouse.main.csv` if there is no table of that name, also by a link."""
+    (shop.path.parent / "secret").write_text("a,b\n1,2\n")
+    for name in ("lakehouse.main.csv", "lakehouse.csv", "main.csv", "lakehouse.main.k.csv"):
+        (shop.path / name).symlink_to(shop.path.parent / "secret")
+    source = "kind: source\nname: sold\nsource: iceberg\nconnection: lakehouse\n"
+    shop.write("seeknal/sold.yml", f"{source}table: {table}\n")
+    shop.write("seeknal/a.yml", "kind: transform\nname: a\ntransform: FROM ref('source.sold')\n")
+    assert "lakehouse has no table" in said(shop.seeknal("run", code=1))
+
+
+@pytest.mark.parametrize(
+    "table", ["data/orders", "a.b JOIN a.c USING (id)", "(SELECT 1)", "a.b.c.d", '"a/b"']
+)
+def test_what_is_no_table_of_a_catalog_is_told(shop: Repo, table: str) -> None:
+    source = "kind: source\nname: sold\nsource: iceberg\nconnection: lakehouse\n"
+    shop.write("seeknal/sold.yml", f"{source}table: '{table}'\n")
+    shop.write("seeknal/a.yml", "kind: transform\nname: a\ntransform: FROM ref('source.sold')\n")
+    refused = said(shop.seeknal("run", code=1))
+    assert f"lakehouse is a catalog, and {table} is no table of one" in refused
+    assert "Write `table: namespace.table`" in refused
 
 
 def test_an_older_project_delivers_if_it_names_a_connection(shop: Repo, iceberg: Iceberg) -> None:
