@@ -62,8 +62,8 @@ class LakeCatalog(Catalog):
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
-        """Everything is read again, in one transaction: of what is known, a part may be from before
-        somebody's publication, and a part from after it."""
+        """Everything is read again, in one transaction: known views may be from before somebody's
+        publication, and known nodes from after it."""
         self.forget()
         with transaction(self.connection):
             yield
