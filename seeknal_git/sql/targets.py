@@ -234,7 +234,7 @@ class _Writer:
 
     def _reshape(self, there: Mapping[str, str], given: Mapping[str, str]) -> None:
         """Give a table of Iceberg other columns: DuckDB does not drop it and make it again in one
-        transaction. Raises Unreached if none would stay."""
+        transaction. Raises Unreached if none would stay, or a nested one is to come."""
         gone = [name for name, word in there.items() if given.get(name) != word]
         come = [name for name, word in given.items() if there.get(name) != word]
         nested = [name for name in come if _NESTED.search(given[name])]

@@ -60,6 +60,13 @@ inputs: [source.orders]
 transform: |
   SELECT region, sum(amount) AS total FROM ref('source.orders') GROUP BY region
 """
+SALES = """
+kind: transform
+name: sales
+transform: |
+  SELECT * FROM (VALUES (1, 'EU', 10.5::DECIMAL(10, 2), DATE '2026-01-01'),
+    (2, 'US', 20.0, DATE '2026-01-02')) AS t(id, region, amount, day)
+"""
 ORDERS = """
 CREATE SCHEMA bronze;
 CREATE TABLE bronze.orders (

@@ -10,16 +10,8 @@ import pytest
 
 from seeknal_git.sql import outside
 from tests.conftest import Repo
-from tests.connections.conftest import said
+from tests.connections.conftest import SALES, said
 from tests.servers import Iceberg, free_port, need_extensions
-
-_SALES = """
-kind: transform
-name: sales
-transform: |
-  SELECT * FROM (VALUES (1, 'EU', 10.5::DECIMAL(10, 2), DATE '2026-01-01'),
-    (2, 'US', 20.0, DATE '2026-01-02')) AS t(id, region, amount, day)
-"""
 
 
 def _out(more: str = "", table: str = "analytics.sales") -> str:
@@ -35,7 +27,7 @@ def shop(repo: Repo, iceberg: Iceberg, monkeypatch: pytest.MonkeyPatch) -> Repo:
     need_extensions("iceberg", "avro", "httpfs")
     monkeypatch.setenv("CATALOG_TOKEN", iceberg.token)
     _profile(repo, iceberg.keys)
-    repo.write("seeknal/sales.yml", _SALES)
+    repo.write("seeknal/sales.yml", SALES)
     repo.write("seeknal/out.yml", _out())
     repo.write(".gitignore", "profiles*.yml\n.env\n")
     repo.commit("Deliver the sales")
@@ -242,7 +234,7 @@ def test_what_is_no_table_of_a_catalog_is_told(shop: Repo, table: str) -> None:
 def test_an_older_project_delivers_if_it_names_a_connection(shop: Repo, iceberg: Iceberg) -> None:
     shop.git("rm", "-q", "seeknal/out.yml")
     entry = "{table: atlas.analytics.sales, mode: overwrite, connection: lakehouse}"
-    shop.write("seeknal/sales.yml", f"{_SALES.lstrip()}materialization: {entry}\n")
+    shop.write("seeknal/sales.yml", f"{SALES.lstrip()}materialization: {entry}\n")
     assert "1 delivered elsewhere" in said(shop.seeknal("run"))
     assert _amounts(iceberg) == [(1, Decimal("10.50")), (2, Decimal(20))]
 

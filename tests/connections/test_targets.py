@@ -9,16 +9,8 @@ import pytest
 
 from seeknal_git.sql import targets
 from tests.conftest import Repo
-from tests.connections.conftest import Shop, said
+from tests.connections.conftest import SALES, Shop, said
 from tests.servers import Store, free_port, need_extensions
-
-_SALES = """
-kind: transform
-name: sales
-transform: |
-  SELECT * FROM (VALUES (1, 'EU', 10.5::DECIMAL(10, 2), DATE '2026-01-01'),
-    (2, 'US', 20.0, DATE '2026-01-02')) AS t(id, region, amount, day)
-"""
 
 
 def _exposure(kind: str = "postgresql", more: str = "", table: str = "analytics.sales") -> str:
@@ -35,7 +27,7 @@ def to_db(shop_db: Shop) -> Shop:
     shop_db.sql("GRANT CREATE ON DATABASE " + shop_db.database + " TO reader")
     repo.git("rm", "-q", "seeknal/sources/orders.yml", "seeknal/transforms/totals.yml")
     _profile(shop_db)
-    repo.write("seeknal/sales.yml", _SALES)
+    repo.write("seeknal/sales.yml", SALES)
     repo.write("seeknal/out.yml", _exposure())
     repo.commit("Deliver the sales")
     return shop_db
@@ -186,7 +178,7 @@ def test_a_materialization_of_an_older_project_is_such_an_exposure(to_db: Shop) 
         "{type: postgresql, connection: target_db, table: analytics.off, enabled: false}",
     ]
     listed = "".join(f"  - {one}\n" for one in several)
-    repo.write("seeknal/sales.yml", f"{_SALES.lstrip()}materializations:\n{listed}")
+    repo.write("seeknal/sales.yml", f"{SALES.lstrip()}materializations:\n{listed}")
     repo.commit("As older projects have it")
     assert "3 delivered elsewhere" in said(repo.seeknal("run"))
     tables = ("analytics.sales", "analytics.by_key", "analytics.daily")
@@ -206,7 +198,7 @@ def test_a_table_of_a_database_file_is_delivered(
     at = tmp_path / "target.db"
     text = f"connections:\n  target_db: {{type: {system}, path: {at}}}\n"
     (repo.path / "profiles.yml").write_text(text)
-    repo.write("seeknal/sales.yml", _SALES)
+    repo.write("seeknal/sales.yml", SALES)
     repo.write("seeknal/out.yml", _exposure(system, mode, "sales"))
     repo.write(
         "seeknal/back.yml",
@@ -230,7 +222,7 @@ def test_a_file_is_delivered_to_a_bucket_and_that_of_a_branch_to_a_prefix(
     keys = "key_id: a, secret: bcdef, region: us-east-1, url_style: path, use_ssl: false"
     text = f"connections:\n  lake: {{type: s3, endpoint: '{store.endpoint}', {keys}}}\n"
     (repo.path / "profiles.yml").write_text(text)
-    repo.write("seeknal/sales.yml", _SALES)
+    repo.write("seeknal/sales.yml", SALES)
     repo.write(
         "seeknal/out.yml",
         "kind: exposure\nname: out\ntype: s3\ninputs: [transform.sales]\nparams:\n"
@@ -284,6 +276,6 @@ def _object(store: Store, path: str) -> str:
     ],
 )
 def test_a_mistake_in_a_target_is_told_by_validate(repo: Repo, text: str, message: str) -> None:
-    repo.write("seeknal/sales.yml", _SALES)
+    repo.write("seeknal/sales.yml", SALES)
     repo.write("seeknal/out.yml", text)
     assert message.lower() in said(repo.seeknal("validate", code=1)).lower()
