@@ -151,8 +151,9 @@ REPLACED = "target/replaced"
 MANIFEST = "target/manifest.json"
 # In the folder of the clone: the files that views read in place.
 KEPT = "files"
-# There too: tables that are built beside the warehouse.
-BUILDS = "builds"
+# There too: tables that are built beside the warehouse, and data of a lake that does not fit in
+# memory.
+BUILDS, SPILL = "builds", "spill"
 
 
 def exposures_folder(schema: str) -> str:

@@ -115,7 +115,8 @@ def _close(site: Site) -> None:
 def _build_all(site: Site) -> None:
     """Build light layers in this thread; the others, and all that come after, by several
     workers."""
-    _work(site, alone=True)
+    first = _hired(site, site.warehouse.builder())
+    _work(site, first, alone=True)
     if site.schedule.is_empty:
         return
     work = site.work
@@ -123,13 +124,14 @@ def _build_all(site: Site) -> None:
     if work.options.processes:
         workers += _hire_processes(site, work.options.processes)
     if workers <= 1 or site.warehouse.takes_turns:
-        _work(site)
+        _work(site, first)
         return
     from joblib import Parallel, delayed
 
+    site.warehouse.share_memory(workers)
     # Threads: the engine releases the interpreter while it executes.
     pool = Parallel(n_jobs=workers, backend="threading", batch_size=1)
-    pool(delayed(_work)(site) for _ in range(workers))
+    pool(delayed(_work)(site, first if number == 0 else None) for number in range(workers))
 
 
 def _hire_processes(site: Site, processes: Processes) -> int:
@@ -147,12 +149,18 @@ def _hire_processes(site: Site, processes: Processes) -> int:
     return 1
 
 
-def _work(site: Site, *, alone: bool = False) -> None:
-    """Be one worker until the run ends. alone: only while layers are light."""
-    worker = _hired(site)
+def _work(site: Site, worker: Worker | None = None, *, alone: bool = False) -> None:
+    """Be a worker, or one more, until the run ends. alone: only while layers are light."""
+    schedule = site.schedule
+    if worker is None:
+        try:
+            worker = _hired(site, site.warehouse.another_builder())
+        except BaseException:
+            schedule.end()
+            raise
     if worker is None:
         return
-    schedule, done = site.schedule, partial(commit, worker)
+    done = partial(commit, worker)
     with worker.busy, schedule.joined():
         for unit in schedule.light_units(done) if alone else schedule.units(done):
             if isinstance(unit, Bundle):
@@ -164,13 +172,14 @@ def _work(site: Site, *, alone: bool = False) -> None:
         commit(worker)
 
 
-def _hired(site: Site) -> Worker | None:
+def _hired(site: Site, builder: Builder) -> Worker | None:
     """A worker more; None once the run is stopped."""
     with site.opening:
         if site.stopping.is_set():
+            builder.close()
             return None
         worker = Worker(
-            builder=site.warehouse.builder(),
+            builder=builder,
             commit_seconds=site.warehouse.commit_seconds,
             stopping=site.stopping,
             failed=site.progress.failed,

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ from seeknal_git.nodes.python.declarations import Source
 from seeknal_git.nodes.python.load import Surroundings
 from seeknal_git.nodes.python.reach import HERE, MAIN, reached
 from seeknal_git.nodes.python.statements import PRELOADED
+from seeknal_git.process_folders import left_folders, own_folder
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.learned_columns import learn
 from seeknal_git.project.python_files import exchange, surroundings
@@ -80,8 +80,10 @@ class Functions:
         """nodes: those that will be run, one at least."""
         place = exchange(root.places.repository)
         make_private(place)
-        _remove_left(place)
-        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=place))
+        for left in left_folders(place / "run"):
+            remove_whole(left)
+        folder = own_folder(place / "run")
+        folder.mkdir(mode=0o700)
         tree, due = root.places.tree, list(nodes)
         workers = Workers(folder, place / "environments", _libraries(graph, tree, due))
         wanted = Counter(environment_of(graph.node(node), tree) for node in due)
@@ -234,19 +236,6 @@ def _without(hidden: Sequence[str], text: str) -> str:
     for value in hidden:
         text = text.replace(value, "***")
     return text
-
-
-def _remove_left(place: Path) -> None:
-    """Remove the folders of runs that were killed."""
-    for folder in place.glob("*-*"):
-        number = folder.name.partition("-")[0]
-        if number.isdigit() and int(number) != os.getpid():
-            try:
-                os.kill(int(number), 0)
-            except ProcessLookupError:
-                remove_whole(folder)
-            except PermissionError:
-                continue
 
 
 def _secrets(node: Node) -> dict[str, str]:

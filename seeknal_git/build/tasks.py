@@ -14,12 +14,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from seeknal_git.build.failures import FAILURES, without_place
 from seeknal_git.build.transactions import Step, Worker, commit, take
 from seeknal_git.errors import WarehouseError
+from seeknal_git.names import SPILL
 from seeknal_git.project.lake_place import Directions
 from seeknal_git.sql.engine import SqlError
 from seeknal_git.sql.sandbox import Reach
@@ -146,18 +148,15 @@ def _answer(engine: _Engine, question: Question) -> Answer:
 
 @dataclass(slots=True)
 class _Engine:
-    """A lake that a process keeps open between its tasks. Several threads may use it."""
+    """A lake that a process keeps open between its tasks. One thread at a time uses it."""
 
     warehouse: Warehouse
     open_: ExitStack
-    users: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def taken(self, step: Step, attempts: int = 1) -> Refusal | None:
         """Take a step and commit it. Returns why that was refused."""
         lost: list[Exception] = []
-        with self._lock:
-            builder = self.warehouse.builder()
+        builder = self.warehouse.builder()
         worker = Worker(
             builder=builder,
             commit_seconds=self.warehouse.commit_seconds,
@@ -179,35 +178,33 @@ class _Engine:
     def known(self, query: AuditQuery) -> Audit | None:
         """The answer to a check that was made."""
         own = query.ids[0]
-        with self._lock:
-            return self.warehouse.snapshots.audits([own]).get(own)
+        return self.warehouse.snapshots.audits([own]).get(own)
 
 
 def _refusal(exc: Exception) -> Refusal:
     return Refusal(without_place(exc), exc.line if isinstance(exc, SqlError) else None)
 
 
-_engines: dict[tuple[str, Directions], _Engine] = {}
-_opening = threading.Lock()
+_idle: dict[tuple[str, Directions], list[_Engine]] = {}
+_changing = threading.Lock()  # held while `_idle` is changed
 
 
 @contextmanager
 def _opened(task: Task) -> Iterator[_Engine]:
-    """The lake of a task. A process keeps that of one run: profiles may change until the next."""
+    """The lake of a task, for this thread alone. A process keeps those of one run: profiles may
+    change until the next."""
     key = (task.run, task.directions)
-    with _opening:
-        for other in [other for other, engine in _engines.items() if other != key]:
-            if not _engines[other].users:
-                _engines.pop(other).open_.close()
-        if key not in _engines:
-            _engines[key] = _open(_lake(task.directions))
-        engine = _engines[key]
-        engine.users += 1
+    with _changing:
+        others = [_idle.pop(other) for other in list(_idle) if other != key]
+        engine = idle.pop() if (idle := _idle.get(key)) else None
+    for other in chain.from_iterable(others):
+        other.open_.close()
+    engine = engine or _open(_lake(task.directions))
     try:
         yield engine
     finally:
-        with _opening:
-            engine.users -= 1
+        with _changing:
+            _idle.setdefault(key, []).append(engine)
 
 
 def _open(lake: Lake) -> _Engine:
@@ -219,7 +216,9 @@ def _open(lake: Lake) -> _Engine:
         )
     with ExitStack() as stack:
         spill = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-")))
-        warehouse = stack.enter_context(open_warehouse(lake, None, reach=Reach(spill=spill)))
+        warehouse = stack.enter_context(
+            open_warehouse(lake, None, reach=Reach(spill=spill / SPILL))
+        )
         return _Engine(warehouse, stack.pop_all())
 
 

@@ -13,8 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from seeknal_git.git.known_names import KnownNames
-from seeknal_git.names import WRITING, exposures_folder
+from seeknal_git.names import SPILL, WRITING, exposures_folder
+from seeknal_git.process_folders import left_folders
 from seeknal_git.project.workspace import Workspace
+from seeknal_git.sql.sandbox import spill_of
+from seeknal_git.warehouse.location import Location
 
 _PARTIAL, _OLD = ".partial", ".old"
 # A younger file may be in use by a process that needs no warehouse, such as a plan.
@@ -29,12 +32,11 @@ def leftovers(
     delivered: the recorded paths of exposures.
     live: the branches whose environments stay.
     """
-    location = workspace.warehouse_location
     return sorted(
         {
             *_of_exposures(workspace, set(delivered)),
             *_of_runs(workspace),
-            *_of_the_warehouse(location if isinstance(location, Path) else None),
+            *_of_the_warehouse(workspace.warehouse_location, workspace.repository.private),
             *_copies(workspace.repository.private),
             *_saved_plans(workspace, names, live),
         }
@@ -86,9 +88,11 @@ def _of_runs(workspace: Workspace) -> Iterator[Path]:
         yield from folder.iterdir()
 
 
-def _of_the_warehouse(warehouse: Path | None) -> Iterator[Path]:
-    """Unfinished databases, and temporary files of the engine that a killed run left."""
-    if warehouse is None:
+def _of_the_warehouse(warehouse: Location, private: Path) -> Iterator[Path]:
+    """Unfinished databases, and the folders that engines of killed processes spilled to."""
+    place = spill_of(warehouse) if isinstance(warehouse, Path) else private / SPILL
+    yield from left_folders(place)
+    if not isinstance(warehouse, Path):
         return
     begun = re.compile(rf"\.{re.escape(warehouse.name)}\.\d+\.partial(\.wal)?")
     if warehouse.parent.is_dir():
@@ -97,7 +101,6 @@ def _of_the_warehouse(warehouse: Path | None) -> Iterator[Path]:
             for path in warehouse.parent.iterdir()
             if begun.fullmatch(path.name) and _is_settled(path)
         )
-    yield from warehouse.with_name(f"{warehouse.name}.tmp").glob("duckdb_temp_*")
 
 
 def _copies(private: Path) -> Iterator[Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import uuid
 import weakref
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.files import make_private
+from seeknal_git.process_folders import left_folders, own_folder
 
 if TYPE_CHECKING:
     from seeknal_git.errors import Problem
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 OUTSIDE = "outside"  # the group of problems of such sources
+_ROWS = "rows"
 _DAY = 24 * 3600.0  # in seconds
 _UNUSED_DAYS = 30
 
@@ -56,8 +57,9 @@ class Outsides:
         if self._folder is None:
             around = private / "outside"
             make_private(around)
-            _sweep(around)
-            self._folder = around / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+            for left in left_folders(around / _ROWS):
+                shutil.rmtree(left, ignore_errors=True)
+            self._folder = own_folder(around / _ROWS)
             self._folder.mkdir(mode=0o700)
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         return self._folder
@@ -79,21 +81,3 @@ def drop_unused(folder: Path) -> None:
         with suppress(OSError):  # somebody else removes it
             if time.time() - copy.stat().st_mtime > _UNUSED_DAYS * _DAY:
                 copy.unlink()
-
-
-def _sweep(around: Path) -> None:
-    """Remove the rows that killed processes left."""
-    for left in around.glob("*-*"):
-        number = left.name.partition("-")[0]
-        if number.isdigit() and not _is_alive(int(number)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import duckdb
 
-from seeknal_git.names import literal, option, qualified, quote
+from seeknal_git.names import SPILL, literal, option, qualified, quote
+from seeknal_git.process_folders import own_folder
 from seeknal_git.sql.addresses import KEYS, OF_CATALOG, Address
 from seeknal_git.sql.engine import SqlError, engine_words
 from seeknal_git.sql.engine_version import exactly
@@ -372,7 +373,7 @@ def close_engine(
     files = [*places]
     connection.execute(
         "SET GLOBAL TimeZone = 'UTC'; "
-        f"SET temp_directory = {literal(str(folder / 'spill'))}; "
+        f"SET temp_directory = {literal(str(own_folder(folder / SPILL)))}; "
         f"SET allowed_directories = [{', '.join(map(literal, opened))}]; "
         f"SET allowed_paths = [{', '.join(map(literal, files))}]::VARCHAR[]; "
         "SET enable_external_access = false; SET lock_configuration = true"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ import duckdb
 from seeknal_git.errors import WarehouseError
 from seeknal_git.files import close_to_others, make_private
 from seeknal_git.names import KEPT, STATE_SCHEMA, WAREHOUSE, argument, literal
-from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
+from seeknal_git.sql.sandbox import NOTHING, Reach, confinement, remove_spilled, spill_of
 from seeknal_git.warehouse.catalog import Catalog
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.engine_errors import is_locked, our_errors
@@ -76,11 +77,16 @@ def opened_for_state(
     executed, as the next caller gets the same engine."""
     if path is not None:
         _make_way(path, owner, read_only=True)
-    settings = f"{SETTINGS}; {confinement(path, NOTHING)}"
-    with our_errors(path), shared_engine(settings) as connection:
+    with our_errors(path), shared_engine(str(path), partial(_for_state, path)) as connection:
         tables = attach(connection, path, owner, True, deadline)
         yield Catalog(connection, tables, kept_files(owner))
         connection.execute("DETACH DATABASE warehouse")
+
+
+def _for_state(path: Path | None) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:")
+    connection.execute(f"{SETTINGS}; {confinement(path, NOTHING)}")
+    return connection
 
 
 def kept_files(owner: Owner | None) -> Path | None:
@@ -143,6 +149,7 @@ def _make_way(path: Path, owner: Owner | None, read_only: bool) -> None:
     if read_only:
         return
     make_folder(path.parent)
+    remove_spilled(spill_of(path))
     if owner is not None and path.is_relative_to(owner.private):
         # An older version left them open. The engine makes its log and the folder that it spills to
         # for everybody, so only the folder around them closes them.

@@ -115,6 +115,12 @@ class DuckDBFile(protocol.Warehouse):
         # A connection that threads share fails.
         return Builder(self._connection.cursor(), self._catalog.built, self._catalog.guard)
 
+    def another_builder(self) -> protocol.Builder:
+        return self.builder()
+
+    def share_memory(self, builders: int) -> None:
+        """They have one engine, and its memory."""
+
     @property
     def commit_seconds(self) -> float:
         return self._catalog.commit_seconds

@@ -3,18 +3,22 @@ location."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING
+
+import duckdb
 
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.duckdb_file import DuckDBFile
-from seeknal_git.warehouse.lake_connection import opened, opened_for_state
-from seeknal_git.warehouse.location import SQLITE, Lake, Location
+from seeknal_git.warehouse.lake_connection import another_engine, opened, opened_for_state
+from seeknal_git.warehouse.location import Lake, Location
 
 if TYPE_CHECKING:
+    from seeknal_git.warehouse.catalog import Catalog
     from seeknal_git.warehouse.model.unused import Outdated
     from seeknal_git.warehouse.owner import Owner
 
@@ -30,8 +34,9 @@ def open_warehouse(
 ) -> Iterator[protocol.Warehouse]:
     """The lake at a location, as `lake_connection.opened` opens it."""
     assert isinstance(location, Lake), "opening chose this module"
+    more = partial(another_engine, location, owner, reach, deadline)
     with opened(location, owner, read_only=read_only, deadline=deadline, reach=reach) as catalog:
-        yield DuckLake(location, catalog, owner)
+        yield DuckLake(location, catalog, owner, more)
 
 
 @contextmanager
@@ -41,16 +46,46 @@ def open_for_state(
     """A lake for reading its state, as `lake_connection.opened_for_state` opens it."""
     assert isinstance(location, Lake), "opening chose this module"
     with opened_for_state(location, owner, deadline) as catalog:
-        yield DuckLake(location, catalog, owner)
+        yield DuckLake(
+            location, catalog, owner, partial(another_engine, location, owner, NOTHING, deadline)
+        )
 
 
 class DuckLake(DuckDBFile):
     """An open lake."""
 
+    def __init__(
+        self,
+        location: Lake,
+        catalog: Catalog,
+        owner: Owner | None,
+        another: Callable[[], duckdb.DuckDBPyConnection],
+    ) -> None:
+        """another: makes an engine for it."""
+        super().__init__(location, catalog, owner)
+        self._lake = location
+        self._another = another
+        self._memory = ""  # of each engine, if there are several
+
     def builder(self) -> protocol.Builder:
+        return self._builder(self._connection.cursor())
+
+    def another_builder(self) -> protocol.Builder:
+        connection = self._another()
+        connection.execute(self._memory)
+        return self._builder(connection)
+
+    def share_memory(self, builders: int) -> None:
+        rows = self._connection.execute("SELECT current_setting('memory_limit')").fetchall()
+        number, unit = str(rows[0][0]).split()  # as in `18.8 GiB`
+        self._memory = f"SET memory_limit = '{float(number) / builders:.3f}{unit}'"
+        with suppress(duckdb.OutOfMemoryException):  # it has more in use
+            self._connection.execute(self._memory)
+
+    def _builder(self, connection: duckdb.DuckDBPyConnection) -> protocol.Builder:
         from seeknal_git.warehouse.lake_builder import LakeBuilder
 
-        return LakeBuilder(self._connection.cursor(), self._catalog.built, self._catalog.guard)
+        return LakeBuilder(connection, self._catalog.built, self._catalog.guard)
 
     @property
     def version(self) -> str:
@@ -58,8 +93,8 @@ class DuckLake(DuckDBFile):
 
     @property
     def takes_turns(self) -> bool:
-        # Each transaction has a connection to the catalog. SQLite refuses one that has to wait.
-        return isinstance(self._path, Lake) and self._path.catalog.startswith(SQLITE)
+        # Another builder has another engine, and only a server takes several.
+        return not self._lake.is_shared
 
     def outdated(self) -> Outdated:
         from seeknal_git.warehouse.lake_past import outdated
@@ -72,11 +107,11 @@ class DuckLake(DuckDBFile):
         return forget(self._connection)
 
     def lease(self, schema: str, deadline: Deadline, /) -> AbstractContextManager[None]:
-        if not (isinstance(self._path, Lake) and self._path.is_shared):
+        if not self._lake.is_shared:
             return nullcontext()  # of two transactions, the file of the catalog takes one
         from seeknal_git.warehouse.lease import leased
 
-        return leased(self._path, schema, deadline)
+        return leased(self._lake, schema, deadline)
 
     def leave(self) -> str | None:
         return self.version  # of all that is written; others may write more at any moment

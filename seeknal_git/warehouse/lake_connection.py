@@ -17,10 +17,10 @@ import duckdb
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.files import make_private
-from seeknal_git.names import SNAPSHOTS, STATE_SCHEMA, WAREHOUSE, literal, qualified
+from seeknal_git.names import SNAPSHOTS, SPILL, STATE_SCHEMA, WAREHOUSE, literal, qualified
 from seeknal_git.sql import extensions
 from seeknal_git.sql.outside import keep_secret
-from seeknal_git.sql.sandbox import NOTHING, Reach, confinement
+from seeknal_git.sql.sandbox import NOTHING, Reach, confinement, remove_spilled
 from seeknal_git.sql.transaction import transaction
 from seeknal_git.warehouse.connection import IN_MEMORY, SETTINGS, kept_files, make_folder
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
@@ -54,7 +54,6 @@ _ROWS_IN_CATALOG = "; ".join(
 _WITHOUT_STATISTICS = "SET disabled_optimizers = 'statistics_propagation'"
 # A table of the state of a lake that a file is being copied into (lake_filling.py).
 MOVING = "moving"
-_SPILL = "spill"
 _OF_SQLITE = ("-journal", "-wal", "-shm")
 
 
@@ -92,6 +91,26 @@ def opened_for_filling(
     """The same, also of a lake that a file is being copied into, which does not count yet."""
     with _opened(_Visit(lake, owner, read_only, deadline, reach, filling=True)) as catalog:
         yield catalog
+
+
+def another_engine(
+    lake: Lake, owner: Owner | None, reach: Reach, deadline: Deadline
+) -> duckdb.DuckDBPyConnection:
+    """Another engine for a lake that is open for writing.
+
+    The extension keeps a list of tables for all transactions of an engine. Two of them that commit
+    at once leave it without some of the tables, or end the process.
+    """
+    connection = _engine(lake)
+    try:
+        with our_errors(lake):
+            _prepared(
+                connection, _Visit(lake, owner, False, deadline, _with_own(reach, lake, owner))
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 @contextmanager
@@ -137,12 +156,11 @@ def attached_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
 
 
 def _with_own(reach: Reach, lake: Lake, owner: Owner | None) -> Reach:
-    """A reach with the lake's own places, the kept files of the clone, and a folder to spill
-    to."""
+    """A reach with the lake's own places, the kept files of the clone, and a place to spill to."""
     kept, spill = kept_files(owner), reach.spill
     if spill is None and owner is not None:
-        spill = owner.private / _SPILL
-        make_private(spill)
+        make_private(owner.private)
+        spill = owner.private / SPILL
     folders = [folder for folder in (kept, lake.folder) if folder]
     files = [] if lake.file is None else files_of(lake.file)
     if lake.file is not None and lake.catalog.startswith(SQLITE):
@@ -160,6 +178,24 @@ def _with_own(reach: Reach, lake: Lake, owner: Owner | None) -> Reach:
 def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, list[str]]:
     """Attach a lake and close the engine. Returns its tables: schema, in lower case → names."""
     lake, owner = visit.lake, visit.owner
+    if not _prepared(connection, visit):
+        return {}
+    if visit.read_only:
+        return _looked_at(connection, visit)
+    if visit.reach.spill:
+        remove_spilled(visit.reach.spill)
+    found = _completed(connection, LakeTables(lake))
+    inspect(connection, lake, found)
+    _need_filled(found.names, visit)
+    if owner is not None:
+        claim(connection, lake, owner)
+    return found.names
+
+
+def _prepared(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> bool:
+    """Attach a lake and close the engine. False if there is none, and an empty warehouse in memory
+    is in its place."""
+    lake = visit.lake
     connection.execute(f"{SETTINGS}; SET autoinstall_known_extensions = false")
     load_extensions(connection, lake)
     connection.execute(f"{_RETRIES}; {_WITHOUT_STATISTICS}")
@@ -168,17 +204,9 @@ def _entered(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, 
     is_there = _attached(connection, visit)
     if is_there and lake.format:
         _need_format(connection, lake)
-    connection.execute(confinement(None, visit.reach))
-    if not is_there:
-        return {}
-    if visit.read_only:
-        return _looked_at(connection, visit)
-    found = _completed(connection, LakeTables(lake))
-    inspect(connection, lake, found)
-    _need_filled(found.names, visit)
-    if owner is not None:
-        claim(connection, lake, owner)
-    return found.names
+    # Engines of one run share the memory.
+    connection.execute(confinement(None, visit.reach, free=["memory_limit"]))
+    return is_there
 
 
 def _engine(lake: Lake) -> duckdb.DuckDBPyConnection:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from seeknal_git.errors import WarehouseError
+from seeknal_git.names import SPILL
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.file_version import file_version
@@ -157,7 +158,7 @@ def open_for_scratch(
     beside it. Raises WarehouseError if it cannot be read."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seeknal-")))
-        reach = replace(reach, spill=folder)
+        reach = replace(reach, spill=folder / SPILL)
         yield stack.enter_context(
             open_warehouse(location, owner, read_only=location is not None, reach=reach)
         )

@@ -454,6 +454,14 @@ class Warehouse(Protocol):
         """A builder for the calling thread."""
         ...
 
+    def another_builder(self) -> Builder:
+        """A builder for a thread beside the one that has a builder."""
+        ...
+
+    def share_memory(self, builders: int) -> None:
+        """Make ready for this number of builders at the same time."""
+        ...
+
     @property
     def commit_seconds(self) -> float:
         """The seconds that a commit takes, about."""

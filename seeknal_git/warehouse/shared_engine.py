@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-# (process, settings) → the engine that is kept. There is at most one for a process.
+# (process, warehouse) → the engine that is kept. There is at most one for a process.
 _idle: dict[tuple[int, str], duckdb.DuckDBPyConnection] = {}
 
 # The same for those in use that stay attached to a warehouse.
@@ -21,10 +21,14 @@ _busy: dict[tuple[int, str], duckdb.DuckDBPyConnection] = {}
 
 
 @contextmanager
-def shared_engine(settings: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An engine with these settings, which is kept for the next caller, unless an error leaves the
-    block."""
-    with _lent((os.getpid(), settings), lambda: duckdb.connect(":memory:"), settings) as connection:
+def shared_engine(
+    place: str, made: Callable[[], duckdb.DuckDBPyConnection]
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An engine that is kept for the next caller, unless an error leaves the block.
+
+    place: the name of a warehouse; made: makes an engine for it.
+    """
+    with _lent((os.getpid(), place), made) as connection:
         yield connection
 
 
@@ -33,10 +37,7 @@ def attached_engine(
     place: str, made: Callable[[], duckdb.DuckDBPyConnection]
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """The same, of an engine that stays attached to a warehouse. Inside the block, others get a
-    connection of its own to it.
-
-    place: a name of the warehouse; made: makes the engine.
-    """
+    connection of its own to it."""
     key = (os.getpid(), place)
     if key in _busy:
         with _busy[key].cursor() as connection:
@@ -52,13 +53,10 @@ def attached_engine(
 
 @contextmanager
 def _lent(
-    key: tuple[int, str], made: Callable[[], duckdb.DuckDBPyConnection], settings: str = ""
+    key: tuple[int, str], made: Callable[[], duckdb.DuckDBPyConnection]
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    idle = _idle.pop(key, None)
-    connection = idle or made()
+    connection = _idle.pop(key, None) or made()
     try:
-        if idle is None:
-            connection.execute(settings)
         yield connection
     except BaseException:
         connection.close()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from seeknal_git.files import PRIVATE_FILE, make_private
 from seeknal_git.names import BUILDS
+from seeknal_git.sql.sandbox import remove_spilled, spill_of
 
 if TYPE_CHECKING:
     from seeknal_git.warehouse.deadline import Deadline
@@ -62,10 +62,10 @@ def files_of(file: Path) -> list[Path]:
 
 
 def remove(file: Path) -> None:
-    """Remove a file of the engine, its logs, and the folder that it spilled to."""
+    """Remove a file of the engine, its logs, and the folders that killed processes spilled to."""
     for part in files_of(file):
         part.unlink(missing_ok=True)
-    shutil.rmtree(file.with_name(f"{file.name}.tmp"), ignore_errors=True)
+    remove_spilled(spill_of(file))
 
 
 @contextmanager

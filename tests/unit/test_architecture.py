@@ -18,21 +18,22 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-ROOT = {"__init__", "__main__", "errors", "names", "files", "cache"}
+ROOT = {"__init__", "__main__", "errors", "names", "files", "cache", "process_folders"}
 # One line for each package: what it may import of the others.
 MAY_IMPORT = {
     "cli": "report commands errors names",
     "report": "commands build environments plan project nodes git warehouse errors names files",
     "commands": "build environments plan project dbt nodes git warehouse sql errors names files cache",
-    "build": "environments plan project nodes git warehouse sql errors names files cache",
-    "environments": "plan project nodes git warehouse sql errors names files cache",
+    "build": "environments plan project nodes git warehouse sql errors names files cache "
+    "process_folders",
+    "environments": "plan project nodes git warehouse sql errors names files cache process_folders",
     "plan": "project nodes sql errors names",
-    "project": "nodes git warehouse sql errors names files cache",
+    "project": "nodes git warehouse sql errors names files cache process_folders",
     "dbt": "nodes sql errors names",
     "nodes": "sql errors names files",
     "git": "errors names files",
     "warehouse": "sql errors names files",
-    "sql": "errors names",
+    "sql": "errors names process_folders",
     "worker": "",
 }
 
