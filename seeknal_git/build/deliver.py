@@ -192,6 +192,8 @@ def hand_over(dock: Dock, schema: str, written: Written) -> HandedOver:
 
 def write_files(dock: Dock, work: Work, shows: Mapping[str, Published]) -> list[Written]:
     """Write the files of exposures aside, of those whose table is to be shown."""
+    if not work.deliveries:
+        return []
     written, last = [], dock.warehouse.deliveries.last(work.environment.schema)
     for node in work.deliveries:
         table = shows.get(work.graph.inputs[node][0])

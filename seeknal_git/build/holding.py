@@ -210,6 +210,8 @@ def _remember(prepared: Prepared, warehouse: Warehouse) -> None:
     workspace, version = prepared.workspace, warehouse.leave()
     if version is None:
         return
-    schemas = (prepared.environment.production_schema, prepared.environment.schema)
-    remember_loads(warehouse, workspace.warehouse_location, workspace.cache, schemas, version)
+    location = workspace.warehouse_location
+    if isinstance(location, Path):  # a lake is looked at anew after each commit in any case
+        schemas = (prepared.environment.production_schema, prepared.environment.schema)
+        remember_loads(warehouse, location, workspace.cache, schemas, version)
     remember_showing(workspace, warehouse, version)

@@ -81,7 +81,7 @@ def reconcile(
     warehouse.runs.end(run_id, ending, failures=failures)
     violations = _violations(warehouse, work, progress)
     if done.outcome is not None:
-        _record_warnings(warehouse, work, violations)
+        _record_warnings(warehouse, work, violations, done.outcome)
     return Reconciled(
         work,
         progress,
@@ -135,7 +135,9 @@ def _violations(warehouse: Warehouse, work: Work, progress: Progress) -> tuple[V
     return tuple(interruptible(look, lambda: [warehouse])) if found else ()
 
 
-def _record_warnings(warehouse: Warehouse, work: Work, found: Sequence[Violation]) -> None:
+def _record_warnings(
+    warehouse: Warehouse, work: Work, found: Sequence[Violation], outcome: Outcome
+) -> None:
     """Write down the warnings with the publication. Those about nodes that were not chosen stay."""
     schema = work.environment.schema
     kept = []
@@ -143,7 +145,8 @@ def _record_warnings(warehouse: Warehouse, work: Work, found: Sequence[Violation
         old = warehouse.publications.warnings(schema)
         kept = [warning for warning in old if warning.node not in work.chosen]
     new = [Warned(violation.node, violation.message) for violation in found if not violation.fails]
-    warehouse.publications.record_warnings(schema, [*kept, *new])
+    if kept or new or outcome.publication is None:  # else it is new, and has none
+        warehouse.publications.record_warnings(schema, [*kept, *new])
 
 
 def trusted(work: Work, progress: Progress) -> set[str]:

@@ -75,7 +75,9 @@ class EnvironmentViews(protocol.Environments):
         return found
 
     def missing(self) -> dict[str, list[str]]:
-        rows = self.connection.execute(_MISSING, [[*self.catalog.tables_now(SNAPSHOTS)]]).fetchall()
+        rows = self.connection.execute(
+            _MISSING, [sorted(self.catalog.tables_now(SNAPSHOTS))]
+        ).fetchall()
         return dict(rows)
 
     def views(self, schema: str) -> dict[str, str]:

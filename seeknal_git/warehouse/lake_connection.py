@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
 import duckdb
 
@@ -25,6 +26,7 @@ from seeknal_git.sql.transaction import transaction
 from seeknal_git.warehouse.connection import IN_MEMORY, SETTINGS, kept_files, make_folder
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
 from seeknal_git.warehouse.engine_errors import is_conflict, is_locked, our_errors
+from seeknal_git.warehouse.lake_answers import Answering, LakeAnswers
 from seeknal_git.warehouse.lake_catalog import LakeCatalog
 from seeknal_git.warehouse.lake_inspection import inspect
 from seeknal_git.warehouse.lake_tables import Found, LakeTables
@@ -127,24 +129,54 @@ def opened_for_state(
     lake: Lake, owner: Owner | None, deadline: Deadline = NO_WAIT
 ) -> Iterator[LakeCatalog]:
     """A lake for reading its state. The engine stays attached for the next caller if its catalog is
-    on a server: to attach it takes longer than to ask it."""
+    on a server: to attach it takes longer than to ask it. If nobody has committed since this clone
+    looked, the lake is sound, and its answers are known."""
+    with ExitStack() as stack:
+        visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
+        connection = stack.enter_context(_engine_for_state(visit)) if lake.is_shared else None
+        if connection is None:
+            opening = opened(lake, owner, read_only=True, deadline=deadline)
+            yield stack.enter_context(opening)
+            return
+        listed, kept = LakeTables(lake), kept_files(owner)
+        if owner is None:
+            yield LakeCatalog(connection, _looked_at(connection, visit), listed, kept)
+            return
+        answers = LakeAnswers.of(owner.private, _name(lake), listed.stamp(connection))
+        tables = answers.tables or _inspected(connection, visit)
+        if not tables:  # an empty warehouse is in its place now
+            yield LakeCatalog(connection, {}, listed, kept)
+            return
+        answers.tables = tables
+        asked = cast("duckdb.DuckDBPyConnection", Answering(connection, answers))
+        need_own(asked, lake, owner)
+        yield LakeCatalog(asked, tables, listed, kept)
+        answers.keep()
+
+
+def version_of(lake: Lake, owner: Owner | None, deadline: Deadline = NO_WAIT) -> str:
+    """See `opening.version_of`."""
     if not lake.is_shared:
         with opened(lake, owner, read_only=True, deadline=deadline) as catalog:
-            yield catalog
-        return
-    place = f"{lake.catalog} {lake.data} {lake.schema}"
-    with our_errors(lake), attached_engine(place, partial(_engine, lake)) as connection:
-        visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
-        match attached_kind(connection):
-            case None:
-                tables = _entered(connection, visit)
-            case "ducklake":  # it was inspected when it was attached
-                tables = LakeTables(lake).names(connection)
-            case _:  # there was no lake at the first look, and a closed engine attaches none
-                with opened(lake, owner, read_only=True, deadline=deadline) as catalog:
-                    yield catalog
-                return
-        yield LakeCatalog(connection, tables, LakeTables(lake), kept_files(owner))
+            return catalog.stamp()
+    visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
+    with _engine_for_state(visit) as connection:
+        return LakeTables(lake).stamp(connection) if connection else ""
+
+
+@contextmanager
+def _engine_for_state(visit: _Visit) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """The engine that stays attached to a lake; None if it found none, as a closed engine attaches
+    none later."""
+    lake = visit.lake
+    with our_errors(lake), attached_engine(_name(lake), partial(_engine, lake)) as connection:
+        if attached_kind(connection) is None:
+            _prepared(connection, visit)
+        yield connection if attached_kind(connection) == "ducklake" else None
+
+
+def _name(lake: Lake) -> str:
+    return f"{lake.catalog} {lake.data} {lake.schema}"
 
 
 def attached_kind(connection: duckdb.DuckDBPyConnection) -> str | None:
@@ -246,16 +278,21 @@ def _need_filled(tables: Mapping[str, Collection[str]], visit: _Visit) -> None:
 
 
 def _looked_at(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, list[str]]:
-    """Inspect a lake that is read."""
-    lake, owner = visit.lake, visit.owner
-    found = LakeTables(lake).found(connection)
-    inspect(connection, lake, found)
+    """Inspect a lake that is read, and whose it is."""
+    tables = _inspected(connection, visit)
+    if tables and visit.owner is not None:
+        need_own(connection, visit.lake, visit.owner)
+    return tables
+
+
+def _inspected(connection: duckdb.DuckDBPyConnection, visit: _Visit) -> dict[str, list[str]]:
+    """The tables of a lake that is sound. Without our state, it counts as empty."""
+    found = LakeTables(visit.lake).found(connection)
+    inspect(connection, visit.lake, found)
     _need_filled(found.names, visit)
     if not found.state:
         _be_empty(connection)
         return {}
-    if owner is not None:
-        need_own(connection, lake, owner)
     return found.names
 
 

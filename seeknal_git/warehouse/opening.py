@@ -58,11 +58,12 @@ def _implementation(location: Location | None) -> Implementation:
 
 def version_of(location: Location, owner: Owner | None, deadline: Deadline = NO_WAIT) -> str:
     """The version of a warehouse: every write changes it. Empty if it cannot be told, as just after
-    a write. A lake is opened for its state, and asked. Raises as `open_for_state`."""
+    a write. Raises WarehouseError if a lake cannot be reached."""
     if isinstance(location, Path):
         return file_version(location)
-    with open_for_state(location, owner, deadline) as warehouse:
-        return warehouse.version
+    from seeknal_git.warehouse import lake_connection
+
+    return lake_connection.version_of(location, owner, deadline)
 
 
 def open_warehouse(

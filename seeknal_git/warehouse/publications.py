@@ -86,7 +86,7 @@ class PublicationRecords(protocol.Publications):
 
     def lost(self, schema: str) -> dict[int, list[str]]:
         there = self.catalog.tables_now(SNAPSHOTS)
-        return dict(self.connection.execute(_LOST, [schema, [*there]]).fetchall())
+        return dict(self.connection.execute(_LOST, [schema, sorted(there)]).fetchall())
 
     def rows(self, schema: str, at: int) -> dict[str, int | None]:
         return dict(self.connection.execute(_ROWS, [schema, at]).fetchall())

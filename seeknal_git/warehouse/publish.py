@@ -43,12 +43,12 @@ def publish(catalog: Catalog, publication: Publication) -> Outcome:
 def _published(catalog: Catalog, publication: Publication) -> Outcome:
     """Publish within a transaction."""
     connection = catalog.connection
-    _need_last(connection, publication)
+    last = _need_last(connection, publication)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(WAREHOUSE, publication.schema)}")
     changes = _changes(catalog, publication)
     need_selects(connection, catalog.guard, changes.repointed)
     _repoint(connection, publication.schema, changes)
-    number = _record(connection, publication, changes)
+    number = _record(connection, publication, changes, last)
     _touch(connection, publication.schema, publication.branch)
     catalog.sign(publication, number)
     repointed = {published.node for published in changes.repointed}
@@ -61,18 +61,17 @@ def _published(catalog: Catalog, publication: Publication) -> Outcome:
     )
 
 
-def _need_last(connection: duckdb.DuckDBPyConnection, publication: Publication) -> None:
-    """Raise WarehouseError if somebody else has published the environment since it was looked at:
-    their nodes would go, and nobody has asked whether they may."""
-    if publication.after is None:
-        return
+def _need_last(connection: duckdb.DuckDBPyConnection, publication: Publication) -> _Last | None:
+    """The last publication of the environment. Raises WarehouseError if somebody else made it since
+    the environment was looked at: their nodes would go, and nobody has asked whether they may."""
     last = _last(connection, publication.schema)
-    if (last.number if last else 0) != publication.after:
+    if publication.after is not None and (last.number if last else 0) != publication.after:
         raise WarehouseError(
             f"Somebody else published {publication.branch} in the meantime. Everything is built, "
             "and nothing is published.",
             "Run the same command again.",
         )
+    return last
 
 
 def _changes(catalog: Catalog, publication: Publication) -> _Changes:
@@ -166,11 +165,13 @@ def _touch(connection: duckdb.DuckDBPyConnection, schema: str, branch: str) -> N
 
 
 def _record(
-    connection: duckdb.DuckDBPyConnection, publication: Publication, changes: _Changes
+    connection: duckdb.DuckDBPyConnection,
+    publication: Publication,
+    changes: _Changes,
+    last: _Last | None,
 ) -> int | None:
     """Record a publication and its effects; returns its id, the next one of its environment. None
     if it changed nothing, not even the commit."""
-    last = _last(connection, publication.schema)
     is_new = last is None or last.commit != publication.commit
     # A run after a rollback has read the raw data again.
     ends_a_rollback = last is not None and last.rolled_back and publication.command == "run"

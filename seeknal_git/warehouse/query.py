@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -62,8 +63,11 @@ class UserQueries(protocol.Queries):
         self._ask(place, sql, listener)
 
     def _ask(self, place: str, sql: str, listener: Listener) -> None:
-        with self.catalog.guard.asking(self.connection, sql):
-            _ask(self.connection, place, sql, listener)
+        with _usage():
+            statement = _statement(self.connection, place, sql)
+        with self.catalog.guard.asking(self.connection, sql), _usage():
+            answer = partial(_answer, self.connection, statement, listener)
+            interruptible(answer, lambda: [self.connection])
 
 
 def _is_there(published: Published) -> bool:
@@ -72,21 +76,26 @@ def _is_there(published: Published) -> bool:
     return query is None or all(query.place_of(file).exists() for file in query.files)
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, place: str, sql: str, listener: Listener) -> None:
-    """The answer to one statement that reads, from the warehouse alone. place: the schema that is
-    asked."""
+def _statement(connection: duckdb.DuckDBPyConnection, place: str, sql: str) -> duckdb.Statement:
+    """One statement that reads. place: the schema that is asked."""
     # DuckDB 2 reads `x -> …` as a lambda only if it is told to; a query may be as old as 1.5.
     connection.execute("SET lambda_syntax = 'ENABLE_SINGLE_ARROW'")
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type not in _READING:
+        raise UsageError(
+            "A query is one statement that reads: "
+            "SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN."
+        )
+    if _listing(statements[0]) in _LISTINGS:
+        statements = connection.extract_statements(f"SHOW TABLES FROM {place}")
+    return statements[0]
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """Turn an error of the engine into one of the user's SQL."""
     try:
-        statements = connection.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type not in _READING:
-            raise UsageError(
-                "A query is one statement that reads: "
-                "SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN."
-            )
-        if _listing(statements[0]) in _LISTINGS:
-            statements = connection.extract_statements(f"SHOW TABLES FROM {place}")
-        interruptible(partial(_answer, connection, statements[0], listener), lambda: [connection])
+        yield
     except duckdb.Error as exc:
         if is_damage(exc):  # only the warehouse can be read here
             raise

@@ -65,7 +65,7 @@ class SnapshotTables(protocol.Snapshots):
         rows = self.connection.execute(
             f"SELECT {', '.join(_FIELDS.values())} FROM {with_later_columns('snapshots')} "
             "WHERE fingerprint IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
-            [list(fingerprints)],
+            [sorted(fingerprints)],
         ).fetchall()
         tables, folder = self.tables(), self.catalog.folder
         there: list[Snapshot] = []
@@ -86,7 +86,7 @@ class SnapshotTables(protocol.Snapshots):
             f"SELECT table_name, reading FROM {with_later_columns('snapshots')} "
             "WHERE reading IS NOT NULL AND table_name IN (SELECT unnest($1::VARCHAR[])) "
             "ORDER BY number",
-            [list(tables)],
+            [sorted(tables)],
         ).fetchall()
         return {table: mapping(text) for table, text in rows}
 
@@ -102,15 +102,17 @@ class SnapshotTables(protocol.Snapshots):
         rows = self.connection.execute(
             f"SELECT id, part FROM {with_later_columns('snapshots')} "
             "WHERE part IS NOT NULL AND id IN (SELECT unnest($1::VARCHAR[])) ORDER BY number",
-            [list(ids)],
+            [sorted(ids)],
         ).fetchall()
         return {id_: found for id_, text in rows if (found := part(text))}
 
     def audits(self, ids: Sequence[str]) -> dict[str, Audit]:
+        if not ids:
+            return {}
         rows = self.connection.execute(
             f"SELECT id, node, name, violations, row_count FROM {STATE}.audits "
             "WHERE id IN (SELECT unnest($1::VARCHAR[])) ORDER BY rowid",
-            [list(ids)],
+            [sorted(ids)],
         ).fetchall()
         audits = (Audit(*row) for row in rows)
         return {audit.id: audit for audit in audits}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Raise it when an inspection looks for more.
 _INSPECTION = 1
 # A version that was left whole has the state tables of this form.
-_FORM = f"{_INSPECTION} {hashlib.sha256(STATE_TABLES.encode()).hexdigest()}"
+FORM = f"{_INSPECTION} {hashlib.sha256(STATE_TABLES.encode()).hexdigest()}"
 
 
 def is_sound(path: Path, owner: Owner | None, version: str, *, whole: bool) -> bool:
@@ -52,4 +52,4 @@ def _place(owner: Owner) -> Path:
 
 
 def _text(path: Path, version: str, *, whole: bool) -> str:
-    return f"{_FORM} {'whole' if whole else 'readable'}\n{version}\n{path}\n"
+    return f"{FORM} {'whole' if whole else 'readable'}\n{version}\n{path}\n"

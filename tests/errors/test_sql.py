@@ -392,6 +392,15 @@ def test_a_query_that_does_not_read_is_refused(
     assert words in refused(published, "query", sql)
 
 
+def test_a_statement_about_rows_that_failed_reads_too(published: Repo, refused: Refused) -> None:
+    twice = transform("SELECT 1 AS n UNION ALL SELECT 1", "t")
+    published.write("seeknal/transforms/t.yml", f"{twice}tests:\n  - unique: n\n")
+    published.commit("Twice the same")
+    published.seeknal("run", code=1)
+    said = refused(published, "query", "--failed", "t", "DROP VIEW t")
+    assert "A query is one statement that reads" in said
+
+
 @pytest.mark.parametrize(
     "column",
     [
