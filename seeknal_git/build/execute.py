@@ -131,7 +131,8 @@ def _build_all(site: Site) -> None:
     site.warehouse.share_memory(workers)
     # Threads: the engine releases the interpreter while it executes.
     pool = Parallel(n_jobs=workers, backend="threading", batch_size=1)
-    pool(delayed(_work)(site, first if number == 0 else None) for number in range(workers))
+    others = [delayed(_work_beside)(site) for _ in range(workers - 1)]
+    pool([delayed(_work)(site, first), *others])
 
 
 def _hire_processes(site: Site, processes: Processes) -> int:
@@ -149,18 +150,21 @@ def _hire_processes(site: Site, processes: Processes) -> int:
     return 1
 
 
-def _work(site: Site, worker: Worker | None = None, *, alone: bool = False) -> None:
-    """Be a worker, or one more, until the run ends. alone: only while layers are light."""
-    schedule = site.schedule
-    if worker is None:
-        try:
-            worker = _hired(site, site.warehouse.another_builder())
-        except BaseException:
-            schedule.end()
-            raise
+def _work_beside(site: Site) -> None:
+    """Be one worker more."""
+    try:
+        builder = site.warehouse.another_builder()
+    except BaseException:
+        site.schedule.end()
+        raise
+    _work(site, _hired(site, builder))
+
+
+def _work(site: Site, worker: Worker | None, *, alone: bool = False) -> None:
+    """Let a worker build until the run ends. alone: only while layers are light."""
     if worker is None:
         return
-    done = partial(commit, worker)
+    schedule, done = site.schedule, partial(commit, worker)
     with worker.busy, schedule.joined():
         for unit in schedule.light_units(done) if alone else schedule.units(done):
             if isinstance(unit, Bundle):

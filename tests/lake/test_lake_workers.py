@@ -234,11 +234,9 @@ def test_workers_that_cannot_be_are_one_message(
     assert not (lake.path / "target/lake").exists(), "nothing was begun"
 
 
-# Workers that die
+# Workers that die. `FAULTS=100` kills ten of each kind.
 
-
-# Workers that die
-
+TIMES = range(max(1, int(os.environ.get("FAULTS", "6")) // 10))
 SLOW = "SELECT number, (SELECT sum(sqrt(i + {part})) FROM range({steps}) AS t(i)) AS slow"
 
 
@@ -291,7 +289,8 @@ def begun(layers: LakeRepo, command: Sequence[str]) -> subprocess.Popen[bytes]:
     )
 
 
-def test_a_worker_that_is_killed_costs_a_retry_with_loky(layers: LakeRepo) -> None:
+@pytest.mark.parametrize("_time", TIMES)
+def test_a_worker_that_is_killed_costs_a_retry_with_loky(layers: LakeRepo, _time: int) -> None:
     slowed(layers)
     command = layers.command("run", "--backend", "loky", "--max-workers", "2")
     with begun(layers, command) as run:
@@ -300,7 +299,10 @@ def test_a_worker_that_is_killed_costs_a_retry_with_loky(layers: LakeRepo) -> No
     assert_whole(layers, run, said)
 
 
-def test_a_worker_that_is_killed_costs_a_retry_with_dask(layers: LakeRepo, cluster: Any) -> None:
+@pytest.mark.parametrize("_time", TIMES)
+def test_a_worker_that_is_killed_costs_a_retry_with_dask(
+    layers: LakeRepo, cluster: Any, _time: int
+) -> None:
     slowed(layers)
     address, before = cluster.scheduler.address, cluster.run(os.getpid)
     command = layers.command("run", "--backend", "dask", "--address", address)
