@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import os
 import re
+import time
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+
+_UNUSED_SECONDS = 7 * 24 * 3600.0
 
 
 def own_folder(place: Path) -> Path:
@@ -16,15 +21,29 @@ def own_folder(place: Path) -> Path:
 
 
 def left_folders(place: Path) -> list[Path]:
-    """The folders beside a place that killed processes of this machine left."""
-    pattern = re.compile(rf"{re.escape(f'{place.name}.{_machine()}')}-(\d+)-[0-9a-f]+")
+    """The folders beside a place that killed processes left: those of this machine, and those of
+    others that nobody has touched for a week."""
+    pattern = re.compile(rf"{re.escape(place.name)}\.(.+)-(\d+)-[0-9a-f]+")
     found = place.parent.iterdir() if place.parent.is_dir() else ()
-    return [path for path in found if (m := pattern.fullmatch(path.name)) and _is_over(int(m[1]))]
+    return [
+        path
+        for path in found
+        if (match := pattern.fullmatch(path.name))
+        and (_is_over(int(match[2])) if match[1] == _machine() else _is_old(path))
+    ]
 
 
+@cache
 def _machine() -> str:
-    """The name of this machine. Containers have one each, and processes of their own."""
-    return os.uname().nodename
+    """The name of this machine. Containers may share it, but not the numbers of processes."""
+    numbers = Path("/proc/self/ns/pid")
+    return f"{os.uname().nodename}-{numbers.stat().st_ino if numbers.exists() else 0}"
+
+
+def _is_old(folder: Path) -> bool:
+    with suppress(OSError):  # somebody else removes it
+        return time.time() - folder.stat().st_mtime > _UNUSED_SECONDS
+    return False
 
 
 def _is_over(process: int) -> bool:
@@ -32,6 +51,6 @@ def _is_over(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return True
-    except OSError:  # it is somebody else's
+    except (OSError, OverflowError):  # it is somebody else's, or no process at all
         return False
     return False

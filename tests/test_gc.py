@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
+from seeknal_git.process_folders import own_folder
 from tests import lakes
 from tests.conftest import Repo, Templates, make_published
 
 DAILY = "seeknal/transforms/daily.yml"
-# What the engine of a killed process has spilled: no process has this number.
-SPILLED = f"warehouse.duckdb.tmp.{os.uname().nodename}-{2**22 + 1}-0a"
+# The folder that the engine of a killed process spilled to: no process has this number.
+SPILLED = own_folder(Path("warehouse.duckdb.tmp")).name.replace(
+    f"-{os.getpid()}-", f"-{2**22 + 1}-"
+)
 
 
 def ago(days: float) -> datetime:
@@ -399,6 +402,8 @@ def test_files_that_a_killed_process_left_go(published: Repo) -> None:
             "target/exposures/gone/exports/.other.csv.partial",
             ".git/seeknal/.warehouse.duckdb.123.partial",
             f".git/seeknal/{SPILLED}/duckdb_temp_storage_DEFAULT-0.tmp",
+            ".git/seeknal/warehouse.duckdb.tmp/duckdb_temp_storage_DEFAULT-0.tmp",
+            ".git/seeknal/outside/123-ab/rows.parquet",
             ".git/seeknal/blobs/abc/orders.csv",
             ".git/seeknal/cache.sqlite",
             ".git/seeknal/plans/gone.json",
@@ -414,10 +419,13 @@ def test_files_that_a_killed_process_left_go(published: Repo) -> None:
     for name, text in (made | stays).items():
         published.write(name, text)
         old(published.path / name)
-    old(published.path / ".git/seeknal/blobs/abc")
+    for folder in ("blobs/abc", "warehouse.duckdb.tmp", "outside/123-ab"):
+        old(published.path / ".git/seeknal" / folder)
     listed = published.seeknal("gc", "--json").json["files"]
     assert {str(Path(each).relative_to(published.path)) for each in listed} == {
-        name.removesuffix("/orders.csv").removesuffix("/duckdb_temp_storage_DEFAULT-0.tmp")
+        name.removesuffix("/orders.csv")
+        .removesuffix("/duckdb_temp_storage_DEFAULT-0.tmp")
+        .removesuffix("/rows.parquet")
         for name in made
     }
     assert all((published.path / name).exists() for name in made)

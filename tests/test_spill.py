@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from seeknal_git.process_folders import own_folder
+from seeknal_git.sql.sandbox import spill_of
 from seeknal_git.warehouse import connection
 from seeknal_git.warehouse.connection import opened
 
@@ -80,16 +83,23 @@ def test_two_engines_that_spill_at_once_have_their_own_rows(tmp_path: Path) -> N
 
 
 def test_what_a_killed_process_has_spilled_goes_with_the_next_write(tmp_path: Path) -> None:
-    path, machine = tmp_path / "w.duckdb", os.uname().nodename
-    left = tmp_path / f"w.duckdb.tmp.{machine}-{2**22 + 1}-0a"  # no process has this number
-    others = [
-        tmp_path / f"w.duckdb.tmp.{machine}-{os.getpid()}-0b",
-        tmp_path / "w.duckdb.tmp.elsewhere-1-0c",
+    path, day = tmp_path / "w.duckdb", 24 * 3600
+    mine = own_folder(spill_of(path))
+    killed = tmp_path / mine.name.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-")  # that nobody has
+    forgotten = tmp_path / "w.duckdb.tmp.elsewhere-1-0c"
+    stay = [
+        mine,
+        tmp_path / "w.duckdb.tmp.elsewhere-1-0d",
+        tmp_path / mine.name.replace(f"-{os.getpid()}-", f"-{10**12}-"),
+        tmp_path / "w.duckdb.tmp.notes",
     ]
-    for folder in (left, *others):
+    for folder in (killed, forgotten, *stay):
         folder.mkdir()
         (folder / "duckdb_temp_storage_DEFAULT-0.tmp").touch()
+    for folder, days in ((forgotten, 8), (stay[1], 6)):
+        os.utime(folder, (time.time() - days * day,) * 2)
     with opened(path, None):
         pass
-    assert not left.exists()
-    assert all(folder.exists() for folder in others)
+    assert not killed.exists()
+    assert not forgotten.exists()
+    assert all(folder.exists() for folder in stay)

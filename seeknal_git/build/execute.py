@@ -123,16 +123,17 @@ def _build_all(site: Site) -> None:
     workers = min(work.options.workers, max(map(len, work.layers), default=0))
     if work.options.processes:
         workers += _hire_processes(site, work.options.processes)
-    if workers <= 1 or site.warehouse.takes_turns:
-        _work(site, first)
-        return
-    from joblib import Parallel, delayed
+    more = 0 if site.warehouse.takes_turns else workers - 1
+    with site.warehouse.more_builders(more) as builders:
+        others = [_hired(site, builder) for builder in builders]
+        if not others:
+            _work(site, first)
+            return
+        from joblib import Parallel, delayed
 
-    site.warehouse.share_memory(workers)
-    # Threads: the engine releases the interpreter while it executes.
-    pool = Parallel(n_jobs=workers, backend="threading", batch_size=1)
-    others = [delayed(_work_beside)(site) for _ in range(workers - 1)]
-    pool([delayed(_work)(site, first), *others])
+        # Threads: the engine releases the interpreter while it executes.
+        pool = Parallel(n_jobs=1 + len(others), backend="threading", batch_size=1)
+        pool(delayed(_work)(site, worker) for worker in [first, *others])
 
 
 def _hire_processes(site: Site, processes: Processes) -> int:
@@ -148,16 +149,6 @@ def _hire_processes(site: Site, processes: Processes) -> int:
         site.senders.append(sender)
     site.schedule.gathered = sender.gathered
     return 1
-
-
-def _work_beside(site: Site) -> None:
-    """Be one worker more."""
-    try:
-        builder = site.warehouse.another_builder()
-    except BaseException:
-        site.schedule.end()
-        raise
-    _work(site, _hired(site, builder))
 
 
 def _work(site: Site, worker: Worker | None, *, alone: bool = False) -> None:

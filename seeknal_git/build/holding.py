@@ -211,7 +211,8 @@ def _remember(prepared: Prepared, warehouse: Warehouse) -> None:
     if version is None:
         return
     location = workspace.warehouse_location
-    if isinstance(location, Path):  # a lake is looked at anew after each commit in any case
+    # A lake on a server is looked at anew after each commit in any case.
+    if isinstance(location, Path) or not location.is_shared:
         schemas = (prepared.environment.production_schema, prepared.environment.schema)
         remember_loads(warehouse, location, workspace.cache, schemas, version)
     remember_showing(workspace, warehouse, version)

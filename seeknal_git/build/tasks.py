@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 
 from seeknal_git.build.failures import FAILURES, without_place
@@ -148,7 +147,8 @@ def _answer(engine: _Engine, question: Question) -> Answer:
 
 @dataclass(slots=True)
 class _Engine:
-    """A lake that a process keeps open between its tasks. One thread at a time uses it."""
+    """A lake that a process keeps open between its tasks. One thread at a time uses it: it has all
+    the memory, and its queries all the cores."""
 
     warehouse: Warehouse
     open_: ExitStack
@@ -185,26 +185,20 @@ def _refusal(exc: Exception) -> Refusal:
     return Refusal(without_place(exc), exc.line if isinstance(exc, SqlError) else None)
 
 
-_idle: dict[tuple[str, Directions], list[_Engine]] = {}
-_changing = threading.Lock()  # held while `_idle` is changed
+_engines: dict[tuple[str, Directions], _Engine] = {}
+_in_use = threading.Lock()
 
 
 @contextmanager
 def _opened(task: Task) -> Iterator[_Engine]:
-    """The lake of a task, for this thread alone. A process keeps those of one run: profiles may
-    change until the next."""
+    """The lake of a task. A process keeps that of one run: profiles may change until the next."""
     key = (task.run, task.directions)
-    with _changing:
-        others = [_idle.pop(other) for other in list(_idle) if other != key]
-        engine = idle.pop() if (idle := _idle.get(key)) else None
-    for other in chain.from_iterable(others):
-        other.open_.close()
-    engine = engine or _open(_lake(task.directions))
-    try:
-        yield engine
-    finally:
-        with _changing:
-            _idle.setdefault(key, []).append(engine)
+    with _in_use:
+        for other in [other for other in _engines if other != key]:
+            _engines.pop(other).open_.close()
+        if key not in _engines:
+            _engines[key] = _open(_lake(task.directions))
+        yield _engines[key]
 
 
 def _open(lake: Lake) -> _Engine:

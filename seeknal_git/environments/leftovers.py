@@ -38,6 +38,7 @@ def leftovers(
             *_of_runs(workspace),
             *_of_the_warehouse(workspace.warehouse_location, workspace.repository.private),
             *_copies(workspace.repository.private),
+            *_of_an_earlier_version(workspace.warehouse_location, workspace.repository.private),
             *_saved_plans(workspace, names, live),
         }
     )
@@ -101,6 +102,14 @@ def _of_the_warehouse(warehouse: Location, private: Path) -> Iterator[Path]:
             for path in warehouse.parent.iterdir()
             if begun.fullmatch(path.name) and _is_settled(path)
         )
+
+
+def _of_an_earlier_version(warehouse: Location, private: Path) -> Iterator[Path]:
+    """Folders that killed processes left under the names that they had then."""
+    found = [private / SPILL, *private.glob("outside/[0-9]*-*"), *private.glob("python/[0-9]*-*")]
+    if isinstance(warehouse, Path):
+        found.append(spill_of(warehouse))
+    yield from (path for path in found if path.is_dir() and _is_settled(path))
 
 
 def _copies(private: Path) -> Iterator[Path]:

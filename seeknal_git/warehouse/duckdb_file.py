@@ -3,7 +3,7 @@ the address."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,11 +115,8 @@ class DuckDBFile(protocol.Warehouse):
         # A connection that threads share fails.
         return Builder(self._connection.cursor(), self._catalog.built, self._catalog.guard)
 
-    def another_builder(self) -> protocol.Builder:
-        return self.builder()
-
-    def share_memory(self, builders: int) -> None:
-        """They have one engine, and its memory."""
+    def more_builders(self, number: int) -> AbstractContextManager[Sequence[protocol.Builder]]:
+        return nullcontext([self.builder() for _ in range(number)])
 
     @property
     def commit_seconds(self) -> float:

@@ -3,7 +3,8 @@ location."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -51,6 +52,10 @@ def open_for_state(
         )
 
 
+# Of an engine that builds. To read CSV files, it takes 1.5 GiB at once.
+_LEAST_BYTES = 2 << 30
+
+
 class DuckLake(DuckDBFile):
     """An open lake."""
 
@@ -65,22 +70,32 @@ class DuckLake(DuckDBFile):
         super().__init__(location, catalog, owner)
         self._lake = location
         self._another = another
-        self._memory = ""  # of each engine, if there are several
 
     def builder(self) -> protocol.Builder:
         return self._builder(self._connection.cursor())
 
-    def another_builder(self) -> protocol.Builder:
-        connection = self._another()
-        connection.execute(self._memory)
-        return self._builder(connection)
-
-    def share_memory(self, builders: int) -> None:
+    @contextmanager
+    def more_builders(self, number: int) -> Iterator[Sequence[protocol.Builder]]:
+        """Each has an engine, and all have an equal share of the memory of one."""
         rows = self._connection.execute("SELECT current_setting('memory_limit')").fetchall()
-        number, unit = str(rows[0][0]).split()  # as in `18.8 GiB`
-        self._memory = f"SET memory_limit = '{float(number) / builders:.3f}{unit}'"
+        whole = str(rows[0][0])
+        number = min(number, _bytes(whole) // _LEAST_BYTES - 1)
+        if number < 1:
+            yield ()
+            return
+        share = f"SET memory_limit = '{_bytes(whole) // (number + 1) >> 20}MiB'"
         with suppress(duckdb.OutOfMemoryException):  # it has more in use
-            self._connection.execute(self._memory)
+            self._connection.execute(share)
+        try:
+            with ThreadPoolExecutor(number) as pool:
+                opened = [pool.submit(self._another) for _ in range(number)]
+            connections = [one.result() for one in opened if not one.exception()]
+            for connection in connections:
+                connection.execute(share)
+            yield [self._builder(connection) for connection in connections]
+        finally:
+            with suppress(duckdb.Error):  # the run broke off
+                self._connection.execute(f"SET memory_limit = '{whole}'")
 
     def _builder(self, connection: duckdb.DuckDBPyConnection) -> protocol.Builder:
         from seeknal_git.warehouse.lake_builder import LakeBuilder
@@ -115,3 +130,9 @@ class DuckLake(DuckDBFile):
 
     def leave(self) -> str | None:
         return self.version  # of all that is written; others may write more at any moment
+
+
+def _bytes(text: str) -> int:
+    """The number of bytes that the engine writes as `18.8 GiB`."""
+    number, unit = text.split()
+    return int(float(number) * 1024 ** "BKMGT".index(unit[0].upper()))

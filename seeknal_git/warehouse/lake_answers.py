@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from seeknal_git.files import write_whole
 from seeknal_git.names import STATE
+from seeknal_git.sql.engine_version import engine_version
 from seeknal_git.warehouse.verdict import FORM
 
 if TYPE_CHECKING:
     import duckdb
 
 # Only questions to these: they depend on nothing but the lake.
-_OF_LAKE = (STATE, "duckdb_views()")
+_OF_LAKE = (STATE, "FROM duckdb_views() WHERE database_name = 'warehouse'")
 _MOST = 200  # answers
 _TIME = "time"
 
@@ -35,9 +36,10 @@ class LakeAnswers:
 
     file: Path
     stamp: str  # the lake, its last snapshot, and the form of our state
-    # The tables of the lake, by schema, once it was inspected.
-    tables: dict[str, list[str]] | None = None
+    # The tables that the lake had, by schema; none if nothing is known.
+    tables: dict[str, list[str]] = field(default_factory=dict)
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    is_inspected: bool = False  # by this process
     is_kept: bool = False  # whether the file has all of it
 
     @classmethod
@@ -45,7 +47,8 @@ class LakeAnswers:
         """Those that are remembered. private: the folder of the clone; place: the name of the lake;
         snapshot: its last one."""
         file = private / "cache" / "lake_answers"
-        stamp = hashlib.sha256(f"{FORM}\n{place}\n{snapshot}".encode()).hexdigest()
+        words = f"{FORM} {engine_version()}\n{place}\n{snapshot}"
+        stamp = hashlib.sha256(words.encode()).hexdigest()
         if (known := _read.get(file)) and known.stamp == stamp:
             return known
         found = cls(file, stamp)
@@ -57,9 +60,17 @@ class LakeAnswers:
         _read[file] = found
         return found
 
+    def inspected(self, tables: Mapping[str, Iterable[str]]) -> None:
+        """Note that the lake is sound. Answers of one that had other tables do not count: somebody
+        has changed the catalog without a snapshot."""
+        found = {schema: sorted(names) for schema, names in tables.items()}
+        if found != self.tables:
+            self.tables, self.rows, self.is_kept = found, {}, False
+        self.is_inspected = True
+
     def keep(self) -> None:
-        """Write what is new, if the lake was inspected."""
-        if self.is_kept or self.tables is None:
+        """Write everything, if something is new."""
+        if self.is_kept:
             return
         kept = {"stamp": self.stamp, "tables": self.tables, "rows": self.rows}
         with suppress(OSError, TypeError):  # a value of another type; it is asked again

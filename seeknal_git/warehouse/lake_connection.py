@@ -130,7 +130,7 @@ def opened_for_state(
 ) -> Iterator[LakeCatalog]:
     """A lake for reading its state. The engine stays attached for the next caller if its catalog is
     on a server: to attach it takes longer than to ask it. If nobody has committed since this clone
-    looked, the lake is sound, and its answers are known."""
+    looked, its answers are known."""
     with ExitStack() as stack:
         visit = _Visit(lake, owner, True, deadline, _with_own(NOTHING, lake, owner))
         connection = stack.enter_context(_engine_for_state(visit)) if lake.is_shared else None
@@ -143,14 +143,15 @@ def opened_for_state(
             yield LakeCatalog(connection, _looked_at(connection, visit), listed, kept)
             return
         answers = LakeAnswers.of(owner.private, _name(lake), listed.stamp(connection))
-        tables = answers.tables or _inspected(connection, visit)
-        if not tables:  # an empty warehouse is in its place now
-            yield LakeCatalog(connection, {}, listed, kept)
-            return
-        answers.tables = tables
+        if not answers.is_inspected:
+            tables = _inspected(connection, visit)
+            if not tables:  # an empty warehouse is in its place now
+                yield LakeCatalog(connection, {}, listed, kept)
+                return
+            answers.inspected(tables)
         asked = cast("duckdb.DuckDBPyConnection", Answering(connection, answers))
         need_own(asked, lake, owner)
-        yield LakeCatalog(asked, tables, listed, kept)
+        yield LakeCatalog(asked, answers.tables, listed, kept)
         answers.keep()
 
 

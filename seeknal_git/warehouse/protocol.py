@@ -454,12 +454,9 @@ class Warehouse(Protocol):
         """A builder for the calling thread."""
         ...
 
-    def another_builder(self) -> Builder:
-        """A builder for a thread beside the one that has a builder."""
-        ...
-
-    def share_memory(self, builders: int) -> None:
-        """Make ready for this number of builders at the same time."""
+    def more_builders(self, number: int) -> AbstractContextManager[Sequence[Builder]]:
+        """Builders for threads beside the one that has a builder, at work inside the block. There
+        are fewer than this number if they would lack memory, or cannot be had."""
         ...
 
     @property
