@@ -36,8 +36,10 @@ def left_folders(place: Path) -> list[Path]:
 @cache
 def _machine() -> str:
     """The name of this machine. Containers may share it, but not the numbers of processes."""
-    numbers = Path("/proc/self/ns/pid")
-    return f"{os.uname().nodename}-{numbers.stat().st_ino if numbers.exists() else 0}"
+    numbers = 0
+    with suppress(OSError):  # there is none, or it is hidden
+        numbers = Path("/proc/self/ns/pid").stat().st_ino
+    return f"{os.uname().nodename}-{numbers}"
 
 
 def _is_old(folder: Path) -> bool:

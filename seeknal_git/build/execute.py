@@ -117,7 +117,7 @@ def _build_all(site: Site) -> None:
     workers."""
     first = _hired(site, site.warehouse.builder())
     _work(site, first, alone=True)
-    if site.schedule.is_empty:
+    if site.schedule.is_empty or site.stopping.is_set():
         return
     work = site.work
     workers = min(work.options.workers, max(map(len, work.layers), default=0))

@@ -83,15 +83,14 @@ class DuckLake(DuckDBFile):
         if number < 1:
             yield ()
             return
-        share = f"SET memory_limit = '{_bytes(whole) // (number + 1) >> 20}MiB'"
-        with suppress(duckdb.OutOfMemoryException):  # it has more in use
-            self._connection.execute(share)
+        with ThreadPoolExecutor(number) as pool:
+            opened = [pool.submit(self._another) for _ in range(number)]
+        connections = [one.result() for one in opened if not one.exception()]
+        share = f"SET memory_limit = '{_bytes(whole) // (1 + len(connections)) >> 20}MiB'"
         try:
-            with ThreadPoolExecutor(number) as pool:
-                opened = [pool.submit(self._another) for _ in range(number)]
-            connections = [one.result() for one in opened if not one.exception()]
-            for connection in connections:
-                connection.execute(share)
+            for connection in [self._connection, *connections]:
+                with suppress(duckdb.OutOfMemoryException):  # it has more in use
+                    connection.execute(share)
             yield [self._builder(connection) for connection in connections]
         finally:
             with suppress(duckdb.Error):  # the run broke off
@@ -135,4 +134,4 @@ class DuckLake(DuckDBFile):
 def _bytes(text: str) -> int:
     """The number of bytes that the engine writes as `18.8 GiB`."""
     number, unit = text.split()
-    return int(float(number) * 1024 ** "BKMGT".index(unit[0].upper()))
+    return int(float(number) * 1024 ** "BKMGTPE".index(unit[0].upper()))
