@@ -122,7 +122,10 @@ _INTERRUPTED = 130
 
 
 def _unexpected(exc: Exception) -> int:
-    """Any write may find the disk full. All else is a bug of ours."""
+    """Ctrl-C while an extension module is imported leaves as an ImportError, and any write may find
+    the disk full. All else is a bug of ours."""
+    if isinstance(exc, ImportError) and isinstance(exc.__cause__, KeyboardInterrupt):
+        return _INTERRUPTED
     if isinstance(exc, OSError) and (told := as_no_room(exc)):
         from seeknal_git.report.terminal import error
 

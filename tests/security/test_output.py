@@ -504,3 +504,15 @@ def test_no_command_tells_a_terminal_what_a_stranger_wrote(copy_of: Templates) -
         assert not re.search(r"^\s*::|##\w*\[", said.out + said.err, re.MULTILINE), (
             f"{line}: {said}"
         )
+
+
+def test_ctrl_c_within_an_import_is_no_bug(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An extension module that is interrupted says that it could not be initialised."""
+
+    def failing(*_: object, **__: object) -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    monkeypatch.setattr("seeknal_git.commands.query.stream", failing)
+    said = repo.seeknal("query", "SELECT 1", code=130)
+    assert "Interrupted." in said.err
+    assert "a bug" not in said.err
