@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from contextlib import suppress
 from functools import cache
@@ -31,6 +32,12 @@ def left_folders(place: Path) -> list[Path]:
         if (match := pattern.fullmatch(path.name))
         and (_is_over(int(match[2])) if match[1] == _machine() else _is_old(path))
     ]
+
+
+def remove_left(place: Path) -> None:
+    """Remove the folders of `left_folders`."""
+    for folder in left_folders(place):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache

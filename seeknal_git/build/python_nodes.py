@@ -23,7 +23,7 @@ from seeknal_git.build.failures import NodeFailed
 from seeknal_git.build.python_environment import environment_of
 from seeknal_git.build.python_worker import Done, Failure, Wish, Workers
 from seeknal_git.errors import ProjectError
-from seeknal_git.files import make_private, remove_whole, write_below
+from seeknal_git.files import make_private, write_below
 from seeknal_git.git.tree import Tree
 from seeknal_git.names import folded, in_lines, literal, quote
 from seeknal_git.nodes.node import Node, event_time_of
@@ -31,7 +31,7 @@ from seeknal_git.nodes.python.declarations import Source
 from seeknal_git.nodes.python.load import Surroundings
 from seeknal_git.nodes.python.reach import HERE, MAIN, reached
 from seeknal_git.nodes.python.statements import PRELOADED
-from seeknal_git.process_folders import left_folders, own_folder
+from seeknal_git.process_folders import own_folder, remove_left
 from seeknal_git.project.bound_graph import BoundGraph
 from seeknal_git.project.learned_columns import learn
 from seeknal_git.project.python_files import exchange, surroundings
@@ -80,8 +80,7 @@ class Functions:
         """nodes: those that will be run, one at least."""
         place = exchange(root.places.repository)
         make_private(place)
-        for left in left_folders(place / "run"):
-            remove_whole(left)
+        remove_left(place / "run")
         folder = own_folder(place / "run")
         folder.mkdir(mode=0o700)
         tree, due = root.places.tree, list(nodes)

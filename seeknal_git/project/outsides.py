@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seeknal_git.files import make_private
-from seeknal_git.process_folders import left_folders, own_folder
+from seeknal_git.process_folders import own_folder, remove_left
 
 if TYPE_CHECKING:
     from seeknal_git.errors import Problem
@@ -57,8 +57,7 @@ class Outsides:
         if self._folder is None:
             around = private / "outside"
             make_private(around)
-            for left in left_folders(around / _ROWS):
-                shutil.rmtree(left, ignore_errors=True)
+            remove_left(around / _ROWS)
             self._folder = own_folder(around / _ROWS)
             self._folder.mkdir(mode=0o700)
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)

@@ -6,13 +6,12 @@ run in our process.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seeknal_git.names import literal
-from seeknal_git.process_folders import left_folders, own_folder
+from seeknal_git.process_folders import own_folder, remove_left
 from seeknal_git.sql.engine_version import exactly
 
 # The engine's log, and its names while it is merged into the file.
@@ -79,8 +78,7 @@ def spill_of(warehouse: Path) -> Path:
 
 def remove_spilled(place: Path) -> None:
     """Remove what engines of killed processes have spilled."""
-    for folder in left_folders(place):
-        shutil.rmtree(folder, ignore_errors=True)
+    remove_left(place)
 
 
 def _listed(paths: Sequence[Path], ending: str = "", addresses: Sequence[str] = ()) -> str:

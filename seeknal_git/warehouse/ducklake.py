@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from seeknal_git.errors import WarehouseError
 from seeknal_git.sql.sandbox import NOTHING, Reach
 from seeknal_git.warehouse import protocol
 from seeknal_git.warehouse.deadline import NO_WAIT, Deadline
@@ -46,10 +47,9 @@ def open_for_state(
 ) -> Iterator[protocol.Warehouse]:
     """A lake for reading its state, as `lake_connection.opened_for_state` opens it."""
     assert isinstance(location, Lake), "opening chose this module"
+    more = partial(another_engine, location, owner, NOTHING, deadline)
     with opened_for_state(location, owner, deadline) as catalog:
-        yield DuckLake(
-            location, catalog, owner, partial(another_engine, location, owner, NOTHING, deadline)
-        )
+        yield DuckLake(location, catalog, owner, more)
 
 
 # Of an engine that builds. To read CSV files, it takes 1.5 GiB at once.
@@ -85,7 +85,8 @@ class DuckLake(DuckDBFile):
             return
         with ThreadPoolExecutor(number) as pool:
             opened = [pool.submit(self._another) for _ in range(number)]
-        connections = [one.result() for one in opened if not one.exception()]
+        refused = [one for one in opened if isinstance(one.exception(), WarehouseError)]
+        connections = [one.result() for one in opened if one not in refused]
         share = f"SET memory_limit = '{_bytes(whole) // (1 + len(connections)) >> 20}MiB'"
         try:
             for connection in [self._connection, *connections]:

@@ -82,8 +82,11 @@ _read: dict[Path, LakeAnswers] = {}
 
 
 class Answering:
-    """A connection for reading a lake's state, which gives remembered answers. In a transaction,
-    everything is asked: whoever begins one wants to know what there is now."""
+    """A connection for reading a lake's state, which gives remembered answers, by `fetchall`. In a
+    transaction, everything is asked: whoever begins one wants to know what there is now.
+
+    A question with a list in another order is another one, so those who ask sort theirs.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, answers: LakeAnswers) -> None:
         self._connection = connection

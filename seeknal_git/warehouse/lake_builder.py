@@ -8,6 +8,7 @@ the comment of the table too, which the lake allows one of them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,15 @@ _EXACT = 2**53
 _ROUNDED = ("HUGEINT", "UHUGEINT")
 
 
+# Of two that commit at once, one tries again, and reads the whole catalog for that.
+_committing = threading.Lock()
+
+
 class LakeBuilder(Builder):
+    def commit(self) -> None:
+        with _committing:
+            super().commit()
+
     def build_pieces(
         self, order: InPieces, confirm: Callable[[], None] = lambda: None
     ) -> Snapshot | Stage:

@@ -48,6 +48,17 @@ def begin(repo: LakeRepo, setting: str) -> LakeRepo:
     return repo
 
 
+def many_numbers(repo: LakeRepo, rows: int) -> None:
+    """Let a source of numbers from zero on be all that a project has."""
+    repo.git("rm", "--quiet", "-r", "seeknal", "data")
+    numbers = "\n".join(map(str, range(rows)))
+    repo.write("data/numbers.csv", f"number\n{numbers}\n")
+    repo.write(
+        "seeknal/sources/numbers.yml",
+        "kind: source\nname: numbers\nsource: csv\ntable: data/numbers.csv\n",
+    )
+
+
 @pytest.fixture
 def lake(tmp_path: Path, postgres: Postgres) -> LakeRepo:
     """The shop with a lake on PostgreSQL, never run."""

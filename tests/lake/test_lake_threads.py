@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import duckdb
 import pytest
 
 from seeknal_git.errors import WarehouseError
 from seeknal_git.project.workspace import open_workspace
-from seeknal_git.warehouse.ducklake import _bytes
-from seeknal_git.warehouse.opening import open_warehouse
-from tests.lake.conftest import LakeRepo
+from seeknal_git.sql.sandbox import NOTHING
+from seeknal_git.warehouse.deadline import NO_WAIT
+from seeknal_git.warehouse.ducklake import DuckLake
+from seeknal_git.warehouse.lake_connection import another_engine, opened
+from seeknal_git.warehouse.location import Lake
+from tests.lake.conftest import LakeRepo, many_numbers
 
 # More than a run builds in one go, by itself.
 ROWS = 12_000
@@ -19,13 +21,7 @@ LAYERS, NODES = 8, 4
 
 def test_threads_see_each_others_tables(lake: LakeRepo) -> None:
     """Two threads of one engine that commit at once left its list of tables without some."""
-    lake.git("rm", "--quiet", "-r", "seeknal", "data")
-    numbers = "\n".join(map(str, range(ROWS)))
-    lake.write("data/numbers.csv", f"number\n{numbers}\n")
-    lake.write(
-        "seeknal/sources/numbers.yml",
-        "kind: source\nname: numbers\nsource: csv\ntable: data/numbers.csv\n",
-    )
+    many_numbers(lake, ROWS)
     for layer in range(LAYERS):
         for node in range(NODES):
             other = (node + 1) % NODES
@@ -47,19 +43,26 @@ def test_threads_see_each_others_tables(lake: LakeRepo) -> None:
 def test_engines_that_build_at_once_share_the_memory(lake: LakeRepo) -> None:
     """To read a CSV file, an engine takes 1.5 GiB at once."""
     lake.seeknal("run")
-    workspace = open_workspace(lake.path)
-    with open_warehouse(workspace.warehouse_location, workspace.marks) as warehouse:
-        connection = warehouse._connection  # type: ignore[attr-defined]
-        limits = {"9 GiB": (3, 2304), "5 GiB": (1, 2560), "3 GiB": (0, 3072)}
-        for whole, (others, share) in limits.items():
-            connection.execute(f"SET memory_limit = '{whole}'")
+    location = open_workspace(lake.path).warehouse_location
+    assert isinstance(location, Lake)
+    made: list[duckdb.DuckDBPyConnection] = []
+
+    def another() -> duckdb.DuckDBPyConnection:
+        made.append(another_engine(location, None, NOTHING, NO_WAIT))
+        return made[-1]
+
+    with opened(location, None) as catalog:
+        warehouse = DuckLake(location, catalog, None, another)
+        for whole, engines, share in ((9, 4, 2.25), (5, 2, 2.5), (3, 1, 3)):
+            made.clear()
+            catalog.connection.execute(f"SET memory_limit = '{whole} GiB'")
             with warehouse.more_builders(7) as builders:
-                assert len(builders) == others
-                for engine in [connection, *(builder._connection for builder in builders)]:  # type: ignore[attr-defined]
-                    assert limit(engine) == pytest.approx(share, rel=0.05)
+                assert len(builders) == len(made) == engines - 1
+                for engine in [catalog.connection, *made]:
+                    assert limit(engine) == pytest.approx(share, abs=0.1)
                 for builder in builders:
                     builder.close()
-            assert limit(connection) == pytest.approx(int(whole[0]) * 1024)
+            assert limit(catalog.connection) == whole
 
 
 def test_a_run_goes_on_with_one_engine_where_no_other_can_be_had(
@@ -73,7 +76,7 @@ def test_a_run_goes_on_with_one_engine_where_no_other_can_be_had(
     assert len(told["built"]) > 3
 
 
-def limit(connection: Any) -> float:
-    """The memory that an engine may take, in MiB."""
+def limit(connection: duckdb.DuckDBPyConnection) -> float:
+    """The memory that an engine may take, in GiB."""
     text = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
-    return _bytes(text) / 2**20
+    return float(text.removesuffix(" GiB"))

@@ -21,7 +21,7 @@ from seeknal_git.project.lake_place import Directions
 from seeknal_git.project.profile_places import ProfilePlaces
 from seeknal_git.project.workspace import open_workspace
 from seeknal_git.warehouse.model.snapshots import Blueprint
-from tests.lake.conftest import LakeRepo
+from tests.lake.conftest import LakeRepo, many_numbers
 
 T = TypeVar("T")
 # Too many rows for a run to build the nodes that read them in one go, by itself.
@@ -40,13 +40,7 @@ def transform(name: str, sql: str, checks: str = "") -> str:
 def layers(lake: LakeRepo) -> LakeRepo:
     """A project of three layers with many rows: four nodes, then one that reads them, and a
     rule."""
-    lake.git("rm", "--quiet", "-r", "seeknal", "data")
-    numbers = "\n".join(map(str, range(ROWS)))
-    lake.write("data/numbers.csv", f"number\n{numbers}\n")
-    lake.write(
-        "seeknal/sources/numbers.yml",
-        "kind: source\nname: numbers\nsource: csv\ntable: data/numbers.csv\n",
-    )
+    many_numbers(lake, ROWS)
     for part in range(4):
         sql = f"SELECT number FROM source.numbers WHERE number % 4 = {part}"
         text = transform(f"part_{part}", sql, "tests:\n  - unique: number\n")
